@@ -1,0 +1,24 @@
+"""Reads the facts of one file from its text, in one loop over its syntax tree."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from scopelint.extract.expressions import Positions
+from scopelint.extract.frames import FrameReader
+from scopelint.facts import ModuleFacts
+
+
+def extract(text: str, path: str, name: str, *, is_package: bool) -> ModuleFacts:
+    """Return the facts of a file; ``name`` is its module name, for its relative imports.
+
+    Raises `SyntaxError`, `ValueError`, `RecursionError` or `MemoryError` as `ast.parse` does.
+    """
+    with warnings.catch_warnings():
+        # Invalid escapes and the like are the affair of whoever runs the code.
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+    package = name if is_package else name.rpartition(".")[0]
+    frames = FrameReader(Positions(text), name, package).read(tree)
+    return ModuleFacts(path, name, is_package, frames)

@@ -1,0 +1,190 @@
+"""Turns `ast` expressions into the small expressions that facts are made of."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+from scopelint import facts
+from scopelint.facts import UNKNOWN, Expression
+from scopelint.model import Span
+
+# Deeper expressions (call chains of builders, sums of literals) say nothing about scopes; the
+# bound keeps every later walk over a fact shallow.
+MAX_DEPTH = 20
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Positions:
+    """Turns the UTF-8 columns of `ast` into columns of code points."""
+
+    def __init__(self, text: str) -> None:
+        self._lines: list[bytes] | None = None
+        if not text.isascii():
+            self._lines = [line.encode("utf-8", "replace") for line in _LINE_END.split(text)]
+
+    def span(self, node: ast.AST) -> Span:
+        """Return the span of a statement or expression."""
+        assert isinstance(node, ast.stmt | ast.expr | ast.excepthandler)
+        return Span(
+            node.lineno,
+            self.column(node.lineno, node.col_offset),
+            node.end_lineno or node.lineno,
+            self.column(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset),
+        )
+
+    def column(self, line: int, offset: int) -> int:
+        """Return the column in code points of a UTF-8 offset into a line."""
+        if self._lines is None or line > len(self._lines):
+            return offset
+        return len(self._lines[line - 1][:offset].decode("utf-8", "replace"))
+
+
+class ExpressionReader:
+    """Turns nodes of one file into expressions, each node once.
+
+    Reading goes from the leaves up: the loop over the file meets inner calls first and
+    the memory of what was read keeps the recursion to what it has not met, at most `MAX_DEPTH`.
+    """
+
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        self._read: dict[int, tuple[Expression, int]] = {}
+        self._height = 0
+        self._readers: dict[type[ast.expr], Callable[[ast.expr, int], Expression]] = {
+            ast.Constant: self._constant,
+            ast.Name: self._name,
+            ast.Attribute: self._attribute,
+            ast.Call: self._call,
+            ast.Await: self._await,
+            ast.Subscript: self._subscript,
+            ast.IfExp: self._conditional,
+            ast.BoolOp: self._boolean,
+            ast.BinOp: self._binary,
+            ast.NamedExpr: self._walrus,
+            ast.List: self._display,
+            ast.Tuple: self._display,
+            ast.Set: self._display,
+            ast.Dict: self._dict,
+            ast.ListComp: self._comprehension,
+            ast.SetComp: self._comprehension,
+            ast.GeneratorExp: self._comprehension,
+            ast.DictComp: self._dict_comprehension,
+            ast.Lambda: self._lambda,
+        }
+
+    def read(self, node: ast.expr | None) -> Expression:
+        """Return what is known of an expression."""
+        if node is None:
+            return facts.NONE
+        return self._at(node, 0)
+
+    def annotation(self, node: ast.expr | None) -> Expression | None:
+        """Return an annotation, reading those that are written as strings."""
+        if node is None:
+            return None
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return self._quoted(node.value)
+        return self.read(node)
+
+    def _quoted(self, text: str) -> Expression:
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return UNKNOWN
+        return ExpressionReader(Positions("")).annotation(tree.body) or UNKNOWN
+
+    def _at(self, node: ast.expr, depth: int) -> Expression:
+        known = self._read.get(id(node))
+        if known is not None:
+            expression, height = known
+            if depth + height > MAX_DEPTH:
+                return UNKNOWN
+            self._height = max(self._height, height)
+            return expression
+        reader = self._readers.get(type(node))
+        if reader is None or depth >= MAX_DEPTH:
+            return UNKNOWN
+        outer, self._height = self._height, 0
+        expression = reader(node, depth + 1)
+        height = self._height + 1
+        self._height = max(outer, height)
+        self._read[id(node)] = (expression, height)
+        return expression
+
+    def _constant(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Constant)
+        if isinstance(node.value, str):
+            return facts.Literal(node.value[:200], is_string=True)
+        return facts.Literal(repr(node.value)[:40])
+
+    def _name(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Name)
+        return facts.Name(node.id)
+
+    def _attribute(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Attribute)
+        return facts.Attribute(self._at(node.value, depth), node.attr)
+
+    def _call(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Call)
+        return facts.Call(
+            self._at(node.func, depth),
+            tuple(self._at(argument, depth) for argument in node.args),
+            tuple((k.arg or "**", self._at(k.value, depth)) for k in node.keywords),
+            self._positions.span(node),
+        )
+
+    def _await(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Await)
+        return facts.Await(self._at(node.value, depth))
+
+    def _subscript(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Subscript)
+        if isinstance(node.slice, ast.Slice):
+            return self._at(node.value, depth)
+        return facts.Subscript(self._at(node.value, depth), self._at(node.slice, depth))
+
+    def _conditional(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.IfExp)
+        return facts.Choice((self._at(node.body, depth), self._at(node.orelse, depth)))
+
+    def _boolean(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.BoolOp)
+        values = node.values[-1:] if isinstance(node.op, ast.And) else node.values
+        return facts.Choice(tuple(self._at(value, depth) for value in values))
+
+    def _binary(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.BinOp)
+        if not isinstance(node.op, ast.BitOr):
+            return UNKNOWN
+        return facts.Choice((self._at(node.left, depth), self._at(node.right, depth)))
+
+    def _walrus(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.NamedExpr)
+        return self._at(node.value, depth)
+
+    def _display(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.List | ast.Tuple | ast.Set)
+        # A table of data is not a container of scopes.
+        elements = node.elts if len(node.elts) <= 16 else []
+        return facts.Display(tuple(self._at(element, depth) for element in elements))
+
+    def _dict(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Dict)
+        values = node.values if len(node.values) <= 16 else []
+        return facts.Display(tuple(self._at(value, depth) for value in values))
+
+    def _comprehension(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp)
+        return facts.Display((self._at(node.elt, depth),))
+
+    def _dict_comprehension(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.DictComp)
+        return facts.Display((self._at(node.value, depth),))
+
+    def _lambda(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Lambda)
+        return facts.Function(self._at(node.body, depth))

@@ -1,0 +1,45 @@
+"""Look-ups over the facts of a whole project: values, carriers, callers, lifetimes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from scopelint.facts import ModuleFacts
+from scopelint.index.callers import Callers
+from scopelint.index.infer import Inference
+from scopelint.index.lifetimes import Lifetimes
+from scopelint.index.project import Modules
+from scopelint.index.spawners import Spawners
+
+__all__ = ["ProjectIndex"]
+
+
+class ProjectIndex:
+    """The read-only index of one project.
+
+    ``decisive`` are the files in which a finding can have one of its decisive sites; the others
+    are read when a question leads to them. ``target_version`` is the lowest Python the project
+    supports.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        files: Sequence[str],
+        decisive: Sequence[str],
+        load: Callable[[str], ModuleFacts | None],
+        mentioning: Callable[[str], Sequence[str]],
+        target_version: tuple[int, int],
+    ) -> None:
+        self.decisive = decisive
+        self.target_version = target_version
+        self.modules = Modules(root, files, load, mentioning)
+        self.inference = Inference(self.modules)
+        self.spawners = Spawners(self.inference)
+        self.callers = Callers(self.inference, self.spawners)
+
+    @cached_property
+    def lifetimes(self) -> Lifetimes:
+        """Return what is opened and closed by hand in the project."""
+        return Lifetimes(self.inference, self.spawners, self.callers, self.decisive)

@@ -1,0 +1,118 @@
+"""Who runs a method: the proof that several methods only ever run inside one coroutine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scopelint import facts
+from scopelint.facts import CallEvent, CallUse, Expression, ModuleFacts, UseEvent
+from scopelint.index.infer import Inference
+from scopelint.index.spawners import Spawners
+from scopelint.index.stores import self_name
+from scopelint.index.values import Class, FrameRef, Instance, Where
+from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, MIXIN_METHODS
+
+OWN_DUNDERS = ENTER_METHODS | EXIT_METHODS | MIXIN_METHODS
+
+
+class Callers:
+    """Answers which functions a function may be running in."""
+
+    def __init__(self, inference: Inference, spawners: Spawners) -> None:
+        self._inference = inference
+        self._modules = inference.modules
+        self._spawners = spawners
+
+    def is_own_dunder(self, ref: FrameRef) -> bool:
+        """Say whether a function is the enter or exit method of its class."""
+        return self._modules.method_of(ref) is not None and (
+            self._modules.frame(ref).name in OWN_DUNDERS
+        )
+
+    def roots(self, ref: FrameRef) -> frozenset[FrameRef]:
+        """Return the functions that a function runs in and that anybody may call.
+
+        A private method runs in its callers if every mention of its name in the project is
+        a call that is known to run it to its end; else, as any other function, in itself.
+        """
+        return self._inference.once(("roots", ref), lambda: self._roots(ref), frozenset())
+
+    def _roots(self, ref: FrameRef) -> frozenset[FrameRef]:
+        name = self._modules.frame(ref).name
+        owner = self._modules.method_of(ref)
+        is_private = name.startswith("_") and not name.endswith("__")
+        if owner is None or not is_private:
+            return frozenset({ref})
+        found: set[FrameRef] = set()
+        for runner in self._runners(ref, owner, name):
+            if runner is None:
+                return frozenset({ref})
+            found |= {runner} if runner == ref else self.roots(runner)
+        return frozenset(found) or frozenset({ref})
+
+    def _runners(self, ref: FrameRef, owner: FrameRef, name: str) -> Iterator[FrameRef | None]:
+        """Yield the function around each mention of a method, ``None`` for one that is unclear."""
+        family = self._inference.classes.family(owner)
+        for module in self._modules.mentioning(name):
+            for number, frame in enumerate(module.frames):
+                for position, event in enumerate(frame.events):
+                    where = Where(module.path, number, position)
+                    if isinstance(event, CallEvent):
+                        base = _called_on(event.call.function, name)
+                        if base is not None and self._is_related(base, where, module, family):
+                            yield self._runner(ref, event, where)
+                    elif isinstance(event, UseEvent):
+                        base = _mentioned_on(event.value, name)
+                        if base is not None and self._is_related(base, where, module, family):
+                            is_spawned = event.value.name == name and self._spawners.is_handed_over(
+                                event.value, where
+                            )
+                            yield ref if is_spawned else None
+
+    def _is_related(
+        self, base: Expression, where: Where, module: ModuleFacts, family: frozenset[FrameRef]
+    ) -> bool:
+        """Say whether a mention may mean the method: not if the object is of a foreign class."""
+        own = self_name(module, where.frame)
+        if own is not None and base == facts.Name(own[0]):
+            return FrameRef(module.path, own[1]) in family
+        if isinstance(base, facts.Call) and base.function == facts.Name("super"):
+            return own is not None and FrameRef(module.path, own[1]) in family
+        values = self._inference.values(base, where)
+        classes = [
+            value.made_by if isinstance(value, Instance) else value.ref
+            for value in values
+            if isinstance(value, Instance | Class)
+        ]
+        if not classes or len(classes) < len(values):
+            return True
+        return any(made_by in family for made_by in classes)
+
+    def _runner(self, ref: FrameRef, event: CallEvent, where: Where) -> FrameRef | None:
+        is_async = self._modules.frame(ref).is_async
+        if not is_async or event.use is CallUse.AWAITED:
+            return where.ref
+        if self._spawners.is_handed_over(event.call, where):
+            return ref
+        return None
+
+
+def _called_on(function: Expression, name: str) -> Expression | None:
+    """Return the object on which a call calls a method; for a deeper mention, the same."""
+    if not isinstance(function, facts.Attribute):
+        return None
+    if function.name == name:
+        return function.base
+    return _mentioned_on(function.base, name) if _mentions(function.base, name) else None
+
+
+def _mentioned_on(expression: Expression, name: str) -> Expression | None:
+    while isinstance(expression, facts.Attribute):
+        if expression.name == name:
+            return expression.base
+        expression = expression.base
+    return None
+
+
+def _mentions(expression: Expression, name: str) -> bool:
+    return _mentioned_on(expression, name) is not None

@@ -1,0 +1,219 @@
+"""Which context managers of a project hold a scope between their enter and their exit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from scopelint import facts
+from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame, FrameKind, WithEvent
+from scopelint.index import flow
+from scopelint.index.project import end_of
+from scopelint.index.values import External, FrameRef, Held, Where
+from scopelint.libraries import (
+    CARRIERS,
+    ENTER_METHODS,
+    EXIT_METHODS,
+    GENERATOR_MANAGERS,
+    MIXIN_METHODS,
+    SCOPES,
+)
+from scopelint.model import ScopeKind
+
+if TYPE_CHECKING:
+    from scopelint.index.infer import Inference
+
+
+class Carriers:
+    """Answers what a context manager is or holds: by the tables, or by what its enter does."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._modules = inference.modules
+
+    def held(self, made_by: FrameRef | str) -> Held | None:
+        """Return what scope an object is or holds, from what made it."""
+        if isinstance(made_by, str):
+            return _external(made_by)
+        return self._inference.once(("held", made_by), lambda: self._held(made_by), None)
+
+    def _held(self, ref: FrameRef) -> Held | None:
+        if self._modules.frame(ref).kind is not FrameKind.CLASS:
+            return self._as_carrier(ref, self._in_generator(ref))
+        classes = self._inference.classes
+        enter = classes.enter_method(ref)
+        for base in classes.lineage(ref):
+            if isinstance(base, str):
+                known = _external(base)
+                if known is not None and (enter is None or known.carrier is None):
+                    return known
+        if enter is None:
+            return None
+        if self._modules.frame(enter).name in MIXIN_METHODS:
+            return self._as_carrier(ref, self._in_generator(enter))
+        return self._as_carrier(ref, self._in_method(ref, enter))
+
+    def _as_carrier(self, ref: FrameRef, held: Held | None) -> Held | None:
+        if held is None:
+            return None
+        return Held(held.kind, held.library, "carrier", self._modules.label(ref))
+
+    # --- generators ------------------------------------------------------------------------------
+
+    def is_generator_manager(self, ref: FrameRef) -> bool:
+        """Say whether a decorator makes a generator a context manager.
+
+        A decorator of the project counts if it does nothing but hand on to a known one.
+        """
+        frame = self._modules.frame(ref)
+        if not frame.is_generator:
+            return False
+        outside = end_of(FrameRef(ref.path, frame.parent))
+        for decorator in frame.decorators:
+            function = decorator.function if isinstance(decorator, facts.Call) else decorator
+            for value in self._inference.values(function, outside):
+                if isinstance(value, External) and value.name in GENERATOR_MANAGERS:
+                    return True
+        return False
+
+    def _in_generator(self, ref: FrameRef) -> Held | None:
+        frame = self._modules.frame(ref)
+        yields = [e.block for e in frame.events if isinstance(e, facts.YieldEvent)]
+        found: list[Held] = []
+        for position, event in enumerate(frame.events):
+            where = Where(ref.path, ref.frame, position)
+            if isinstance(event, WithEvent):
+                if any(flow.encloses(frame, event.body, block) for block in yields):
+                    found.extend(self._of(event.manager, where))
+            elif isinstance(event, CallEvent):
+                found.extend(self._by_call(frame, event, where))
+        return _weightiest(found)
+
+    # --- classes -----------------------------------------------------------------------------------
+
+    def _in_method(self, owner: FrameRef, ref: FrameRef) -> Held | None:
+        key = ("enters", owner, ref)
+        return self._inference.once(key, lambda: self._search_method(owner, ref), None)
+
+    def _search_method(self, owner: FrameRef, ref: FrameRef) -> Held | None:
+        frame = self._modules.frame(ref)
+        found: list[Held] = []
+        for position, event in enumerate(frame.events):
+            if not isinstance(event, CallEvent):
+                continue
+            where = Where(ref.path, ref.frame, position)
+            found.extend(self._by_call(frame, event, where))
+            helper = self._own_helper(owner, ref, event)
+            if helper is not None and helper != ref:
+                inner = self._in_method(owner, helper)
+                found.extend([] if inner is None else [inner])
+        return _weightiest(found)
+
+    def _own_helper(self, owner: FrameRef, ref: FrameRef, event: CallEvent) -> FrameRef | None:
+        """Return the method of the same object that a call runs to its end."""
+        function = event.call.function
+        frame = self._modules.frame(ref)
+        if not isinstance(function, facts.Attribute) or not frame.parameters:
+            return None
+        if isinstance(function.base, facts.Call) and function.base.function == facts.Name("super"):
+            return self._super_method(ref, function.name)
+        if function.base != facts.Name(frame.parameters[0].name):
+            return None
+        helper = self._inference.classes.method(owner, function.name)
+        if helper is None:
+            return None
+        if self._modules.frame(helper).is_async and event.use is CallUse.OTHER:
+            return None
+        return helper
+
+    def _super_method(self, ref: FrameRef, name: str) -> FrameRef | None:
+        owner = self._modules.method_of(ref)
+        if owner is None:
+            return None
+        for base in self._inference.classes.lineage(owner)[1:]:
+            if isinstance(base, FrameRef):
+                found = self._inference.classes.own_method(base, name)
+                if found is not None:
+                    return found
+        return None
+
+    # --- what one call enters ------------------------------------------------------------------------
+
+    def _by_call(self, frame: Frame, event: CallEvent, where: Where) -> Iterator[Held]:
+        """Yield the scopes that a call enters and that the frame leaves open."""
+        function = event.call.function
+        if not isinstance(function, facts.Attribute):
+            return
+        if function.name in ENTER_METHODS:
+            if not _is_left_again(frame, function.base, where.event):
+                yield from self._of(function.base, where)
+            return
+        if function.name not in ("enter_async_context", "enter_context"):
+            return
+        if not event.call.arguments or not self._is_stack(function.base, where):
+            return
+        if not _is_closed_here(frame, function.base, where.event):
+            yield from self._of(event.call.arguments[0], where)
+
+    def _of(self, expression: Expression, where: Where) -> Iterator[Held]:
+        for _, held in self._inference.scopes(expression, where):
+            if held.kind is not ScopeKind.EXIT_STACK:
+                yield held
+
+    def _is_stack(self, expression: Expression, where: Where) -> bool:
+        scopes = self._inference.scopes(expression, where)
+        return any(held.kind is ScopeKind.EXIT_STACK for _, held in scopes)
+
+
+def _external(name: str) -> Held | None:
+    scope = SCOPES.get(name)
+    if scope is not None:
+        return Held(scope.kind, scope.library, scope.label)
+    carrier = CARRIERS.get(name)
+    if carrier is not None:
+        return Held(ScopeKind.TASK_GROUP, carrier.held, "carrier", name)
+    return None
+
+
+def _weightiest(found: list[Held]) -> Held | None:
+    """Return the scope that matters most: one whose library checks the task, then a group."""
+    if not found:
+        return None
+    return min(
+        found,
+        key=lambda held: (not held.is_checked, held.kind is not ScopeKind.TASK_GROUP, held.label),
+    )
+
+
+def _is_left_again(frame: Frame, receiver: Expression, entered: int) -> bool:
+    """Say whether a frame also leaves what it entered, other than in a handler of errors."""
+    for event in frame.events[entered:]:
+        if not isinstance(event, CallEvent) or not isinstance(event.call.function, facts.Attribute):
+            continue
+        function = event.call.function
+        if function.name not in EXIT_METHODS or function.base != receiver:
+            continue
+        if not any(flow.around(frame, event.block, BlockKind.EXCEPT)):
+            return True
+    return False
+
+
+def _is_closed_here(frame: Frame, stack: Expression, point: int) -> bool:
+    """Say whether a stack is the target of a ``with`` around a point and is not emptied there."""
+    if not isinstance(stack, facts.Name):
+        return False
+    block = frame.events[point].block
+    is_guarded = False
+    for event in frame.events:
+        if isinstance(event, facts.StoreEvent) and isinstance(event.value, facts.Entered):
+            if event.target == stack and flow.encloses(frame, event.block, block):
+                is_guarded = True
+        if isinstance(event, WithEvent) and event.manager == stack:
+            is_guarded = True
+        if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
+            if event.call.function == facts.Attribute(stack, "pop_all"):
+                return False
+    if not is_guarded:
+        return False
+    # A yield inside the block keeps the stack open while the generator waits.
+    return not any(isinstance(event, facts.YieldEvent) for event in frame.events)

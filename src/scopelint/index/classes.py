@@ -1,0 +1,173 @@
+"""The classes of a project: bases, subclasses, methods, and where their attributes are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from scopelint import facts
+from scopelint.facts import CallEvent, FrameKind, Parameter
+from scopelint.index.project import Modules, end_of
+from scopelint.index.stores import Store
+from scopelint.index.values import Class, External, FrameRef, Instance, Value, Where
+from scopelint.libraries import MIXIN_METHODS
+
+if TYPE_CHECKING:
+    from scopelint.index.infer import Inference
+
+_ENTER_ORDER = ("__aenter__", "__enter__", *sorted(MIXIN_METHODS))
+
+
+class Classes:
+    """Answers questions about the classes of a project and those they inherit from."""
+
+    def __init__(self, modules: Modules, inference: Inference) -> None:
+        self._modules = modules
+        self._inference = inference
+
+    def lineage(self, ref: FrameRef) -> tuple[FrameRef | str, ...]:
+        """Return a class and all its bases, those outside the project by canonical name.
+
+        The order is depth first, which is Python's own where no base is inherited twice.
+        """
+        return self._inference.once(("lineage", ref), lambda: self._lineage(ref), (ref,))
+
+    def _lineage(self, ref: FrameRef) -> tuple[FrameRef | str, ...]:
+        found: dict[FrameRef | str, None] = {ref: None}
+        frame = self._modules.frame(ref)
+        outside = end_of(FrameRef(ref.path, frame.parent))
+        for base in frame.bases:
+            for value in self._inference.values(base, outside):
+                if isinstance(value, Class):
+                    found.update(dict.fromkeys(self.lineage(value.ref)))
+                elif isinstance(value, External):
+                    found[value.name] = None
+        return tuple(found)
+
+    def family(self, ref: FrameRef) -> frozenset[FrameRef]:
+        """Return a class with its bases and subclasses in the project."""
+        bases = [base for base in self.lineage(ref) if isinstance(base, FrameRef)]
+        return frozenset(bases) | self.subclasses(ref)
+
+    def subclasses(self, ref: FrameRef) -> frozenset[FrameRef]:
+        """Return the classes of the project that inherit from a class, however far."""
+        return self._inference.once(
+            ("subclasses", ref), lambda: frozenset(self._subclasses(ref)), frozenset()
+        )
+
+    def _subclasses(self, ref: FrameRef) -> Iterator[FrameRef]:
+        pending, seen = [ref], {ref}
+        while pending:
+            base = pending.pop()
+            for module in self._modules.mentioning(self._modules.frame(base).name):
+                for number, frame in enumerate(module.frames):
+                    child = FrameRef(module.path, number)
+                    if frame.kind is not FrameKind.CLASS or not frame.bases or child in seen:
+                        continue
+                    if base in self.lineage(child):
+                        seen.add(child)
+                        pending.append(child)
+                        yield child
+
+    def method(self, ref: FrameRef, name: str) -> FrameRef | None:
+        """Return the method, class or function that a class or one of its bases defines."""
+        return self._inference.once(("method", ref, name), lambda: self._method(ref, name), None)
+
+    def _method(self, ref: FrameRef, name: str) -> FrameRef | None:
+        for base in self.lineage(ref):
+            if isinstance(base, FrameRef):
+                found = self.own_method(base, name)
+                if found is not None:
+                    return found
+        return None
+
+    def own_method(self, ref: FrameRef, name: str) -> FrameRef | None:
+        """Return the function that the class body itself defines under a name."""
+        frames = self._modules.known(ref.path).frames
+        for number in self._modules.children(ref.path, ref.frame):
+            if frames[number].name == name and frames[number].kind is FrameKind.FUNCTION:
+                return FrameRef(ref.path, number)
+        return None
+
+    def enter_method(self, ref: FrameRef) -> FrameRef | None:
+        """Return the function that runs when an object is entered, if the project defines it.
+
+        For an object made by a generator manager this is the generator itself.
+        """
+        if self._modules.frame(ref).kind is FrameKind.FUNCTION:
+            return ref
+        for name in _ENTER_ORDER:
+            found = self.method(ref, name)
+            if found is not None:
+                return found
+        return None
+
+    def attribute_stores(self, ref: FrameRef, name: str) -> tuple[Store, ...]:
+        """Return the stores to an attribute in a class and its bases, through ``self``."""
+        found: list[Store] = []
+        for base in self.lineage(ref):
+            if isinstance(base, FrameRef):
+                found.extend(self._modules.stores(base.path).own.get((base.frame, name), ()))
+        return tuple(found)
+
+    def foreign_stores(self, ref: FrameRef, name: str) -> tuple[Store, ...]:
+        """Return the stores to an attribute through anything but ``self``, over the project."""
+        key = ("foreign", ref, name)
+        return self._inference.once(key, lambda: tuple(self._foreign_stores(ref, name)), ())
+
+    def _foreign_stores(self, ref: FrameRef, name: str) -> Iterator[Store]:
+        for module in self._modules.mentioning(name):
+            for base, store in self._modules.stores(module.path).foreign.get(name, ()):
+                for value in self._inference.values(base, store.where):
+                    if isinstance(value, Instance) and isinstance(value.made_by, FrameRef):
+                        if ref in self.lineage(value.made_by):
+                            yield store
+
+    def home(self, ref: FrameRef, name: str) -> FrameRef:
+        """Return the class that an attribute belongs to: the furthest base that stores it."""
+        home = ref
+        for base in self.lineage(ref):
+            if isinstance(base, FrameRef):
+                if (base.frame, name) in self._modules.stores(base.path).own:
+                    home = base
+        return home
+
+    def constructor_arguments(
+        self, owner: FrameRef, init: FrameRef, parameter: Parameter
+    ) -> Iterator[Value]:
+        """Yield what the project's own constructor calls pass for a parameter of ``__init__``."""
+        positional = [p.name for p in self._modules.frame(init).parameters if not p.is_variadic]
+        index = positional.index(parameter.name) - 1
+        for call, where in self._constructor_calls(owner):
+            passed = dict(call.keywords).get(parameter.name)
+            if passed is None and index < len(call.arguments):
+                passed = call.arguments[index]
+            if passed is not None:
+                yield from self._inference.values(passed, where)
+
+    def _constructor_calls(self, owner: FrameRef) -> Sequence[tuple[facts.Call, Where]]:
+        key = ("constructor calls", owner)
+        return self._inference.once(key, lambda: tuple(self._find_constructor_calls(owner)), ())
+
+    def _find_constructor_calls(self, owner: FrameRef) -> Iterator[tuple[facts.Call, Where]]:
+        name = self._modules.frame(owner).name
+        for module in self._modules.mentioning(name):
+            for number, frame in enumerate(module.frames):
+                for position, event in enumerate(frame.events):
+                    if not isinstance(event, CallEvent):
+                        continue
+                    if not _may_name(event.call.function, name):
+                        continue
+                    where = Where(module.path, number, position)
+                    if Class(owner) in self._inference.values(event.call.function, where):
+                        yield event.call, where
+
+
+def _may_name(function: facts.Expression, name: str) -> bool:
+    match function:
+        case facts.Attribute(name=last):
+            return last == name
+        case facts.Name(id=last):
+            return last == name
+        case _:
+            return False

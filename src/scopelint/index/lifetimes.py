@@ -1,0 +1,408 @@
+"""When the scopes of a project are opened and closed: every operation, grouped by its object."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from scopelint import facts
+from scopelint.facts import CallEvent, Expression, ModuleFacts, UseEvent, WithEvent
+from scopelint.index.callers import Callers
+from scopelint.index.infer import Inference
+from scopelint.index.objects import Home, ObjectKey, Objects, render
+from scopelint.index.spawners import Spawners
+from scopelint.index.stores import Store
+from scopelint.index.values import FrameRef, Held, Instance, Where
+from scopelint.libraries import (
+    ENTER_METHODS,
+    EXIT_METHODS,
+    EXPECTING,
+    STACK_CLOSERS,
+    STACK_FILLERS,
+    SpawnerKind,
+)
+from scopelint.model import ScopeKind, Span
+
+
+class Act(enum.Enum):
+    """What is done to an object."""
+
+    ENTER = "enter"
+    EXIT = "exit"
+    FILL = "fill"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call, or one method handed over to be called, that opens or closes an object.
+
+    ``scopes`` are the scopes and carriers that the receiver may be, or, for a fill, that the
+    stack is given. ``handed_to`` is the call that runs it in another task, with its name.
+    """
+
+    act: Act
+    key: ObjectKey
+    receiver: Expression
+    scopes: tuple[tuple[Instance, Held], ...]
+    where: Where
+    span: Span
+    ordinal: int
+    handed_to: HandOver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The call that starts an operation in another task."""
+
+    name: str
+    kind: SpawnerKind
+    where: Where
+    span: Span
+    ordinal: int
+
+
+class Lifetimes:
+    """Answers what happens to each object that is entered, left, filled or closed by hand."""
+
+    def __init__(
+        self, inference: Inference, spawners: Spawners, callers: Callers, paths: Sequence[str]
+    ) -> None:
+        self._inference = inference
+        self._modules = inference.modules
+        self._spawners = spawners
+        self._callers = callers
+        self._paths = paths
+        self.objects = Objects(inference)
+
+    # --- operations ------------------------------------------------------------------------------
+
+    @cached_property
+    def by_object(self) -> Mapping[ObjectKey, Sequence[Operation]]:
+        """Return the hand-made entries, exits and fills of the project, by object."""
+        found: dict[ObjectKey, list[Operation]] = {}
+        for operation in self.operations:
+            found.setdefault(operation.key, []).append(operation)
+        return found
+
+    @cached_property
+    def operations(self) -> Sequence[Operation]:
+        """Return the hand-made entries, exits and fills of the project in source order."""
+        found: list[Operation] = []
+        for path in self._paths:
+            module = self._modules.facts(path)
+            if module is not None:
+                found.extend(self._operations_of(module))
+        return found
+
+    def _operations_of(self, module: ModuleFacts) -> Iterator[Operation]:
+        handed: dict[Span, HandOver] = {}
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                if isinstance(event, CallEvent):
+                    handed.update(self._hand_overs(event, Where(module.path, number, position)))
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                where = Where(module.path, number, position)
+                if isinstance(event, CallEvent):
+                    yield from self._by_call(event, where, handed.get(event.call.span))
+                elif isinstance(event, UseEvent) and event.span in handed:
+                    yield from self._by_mention(event, where, handed[event.span])
+
+    def _hand_overs(self, event: CallEvent, where: Where) -> Iterator[tuple[Span, HandOver]]:
+        """Yield the spans of what a call hands to another task: calls, and methods named."""
+        arguments = [*event.call.arguments, *(value for _, value in event.call.keywords)]
+        if not any(_operated(argument) for argument in arguments):
+            return
+        spawner = self._spawners.spawner(event.call, where)
+        if spawner is None:
+            return
+        hand_over = HandOver(spawner[1], spawner[0].kind, where, event.call.span, event.ordinal)
+        for argument, _ in self._spawners.handed_over(event.call, where):
+            if isinstance(argument, facts.Call):
+                yield argument.span, hand_over
+            elif isinstance(argument, facts.Attribute):
+                for use in self._modules.frame(where.ref).events[: where.event]:
+                    if isinstance(use, UseEvent) and use.value == argument:
+                        if _contains(event.call.span, use.span):
+                            yield use.span, hand_over
+
+    def _by_call(
+        self, event: CallEvent, where: Where, handed_to: HandOver | None
+    ) -> Iterator[Operation]:
+        function = event.call.function
+        if not isinstance(function, facts.Attribute):
+            return
+        act = _act(function.name)
+        if act is None:
+            return
+        receiver = function.base
+        if act is Act.FILL:
+            yield from self._fill(event, receiver, where, handed_to)
+            return
+        if act is Act.CLOSE and handed_to is None:
+            return  # looked up by `closings`, for the stacks that matter
+        scopes = self._inference.scopes(receiver, where)
+        key = self.objects.key(receiver, where)
+        if key is not None:
+            yield Operation(
+                act, key, receiver, scopes, where, event.call.span, event.ordinal, handed_to
+            )
+
+    def _fill(
+        self, event: CallEvent, receiver: Expression, where: Where, handed_to: HandOver | None
+    ) -> Iterator[Operation]:
+        if not event.call.arguments or not self.is_stack(receiver, where):
+            return
+        key = self.objects.key(receiver, where)
+        scopes = tuple(
+            (value, held)
+            for value, held in self._inference.scopes(event.call.arguments[0], where)
+            if held.kind is not ScopeKind.EXIT_STACK
+        )
+        if key is not None:
+            yield Operation(
+                Act.FILL, key, receiver, scopes, where, event.call.span, event.ordinal, handed_to
+            )
+
+    def _by_mention(
+        self, event: UseEvent, where: Where, handed_to: HandOver
+    ) -> Iterator[Operation]:
+        act = _act(event.value.name)
+        key = self.objects.key(event.value.base, where)
+        if act is None or act is Act.FILL or key is None:
+            return
+        scopes = self._inference.scopes(event.value.base, where)
+        yield Operation(
+            act, key, event.value.base, scopes, where, event.span, handed_to.ordinal, handed_to
+        )
+
+    def is_stack(self, expression: Expression, where: Where) -> bool:
+        """Say whether an expression is an exit stack."""
+        scopes = self._inference.scopes(expression, where)
+        return any(held.kind is ScopeKind.EXIT_STACK for _, held in scopes)
+
+    # --- the story of one object -------------------------------------------------------------------
+
+    def closings(self, key: ObjectKey) -> tuple[Operation, ...]:
+        """Return where an exit stack is closed, in any file."""
+        question = ("closings", key)
+        return self._inference.once(question, lambda: tuple(self._closings(key)), ())
+
+    def _closings(self, key: ObjectKey) -> Iterator[Operation]:
+        found: dict[Span, Operation] = {}
+        for module in self._files_of(key):
+            found.clear()
+            for operation in self.by_object.get(key, ()):
+                if operation.where.path == module.path and operation.act in (Act.CLOSE, Act.EXIT):
+                    found[operation.span] = operation
+            for number, frame in enumerate(module.frames):
+                for position, event in enumerate(frame.events):
+                    if not isinstance(event, CallEvent) or event.call.span in found:
+                        continue
+                    function = event.call.function
+                    where = Where(module.path, number, position)
+                    if isinstance(function, facts.Attribute) and function.name in STACK_CLOSERS:
+                        if self.objects.key(function.base, where) == key:
+                            found[event.call.span] = Operation(
+                                Act.CLOSE, key, function.base, (), where, event.call.span,
+                                event.ordinal,
+                            )  # fmt: skip
+            yield from (found[span] for span in sorted(found))
+
+    def _files_of(self, key: ObjectKey) -> Iterable[ModuleFacts]:
+        """Return the files in which an object can be named."""
+        if key.home in (Home.ATTRIBUTE, Home.GLOBAL):
+            return self._modules.mentioning(key.name)
+        return (self._modules.known(key.owner.path),)
+
+    def contents(self, key: ObjectKey) -> tuple[Operation, ...]:
+        """Return the fills that put a scope or carrier on a stack, also before a ``pop_all``."""
+        question = ("contents", key)
+        return self._inference.once(question, lambda: tuple(self._contents(key)), ())
+
+    def _contents(self, key: ObjectKey) -> Iterator[Operation]:
+        for operation in self.by_object.get(key, ()):
+            if operation.act is Act.FILL and operation.scopes:
+                yield operation
+        for store in self.stores(key):
+            popped = self.popped_from(store)
+            if popped is not None and popped != key:
+                yield from self.contents(popped)
+
+    def popped_from(self, store: Store) -> ObjectKey | None:
+        """Return the stack from which ``pop_all`` took what is stored."""
+        value = store.value
+        if isinstance(value, facts.Name):
+            origin = self._single_store(value, store.where)
+            value = origin if origin is not None else value
+        match value:
+            case facts.Call(function=facts.Attribute(base=base, name="pop_all")):
+                return self.objects.key(base, store.where)
+            case _:
+                return None
+
+    def _single_store(self, name: facts.Name, where: Where) -> Expression | None:
+        stores = self._modules.bindings(where.path).stores(where.frame, name.id)
+        if len(stores) != 1:
+            return None
+        event = self._modules.known(where.path).frames[stores[0][0]].events[stores[0][1]]
+        return event.value if isinstance(event, facts.StoreEvent) else None
+
+    def stores(self, key: ObjectKey) -> tuple[Store, ...]:
+        """Return where an object is stored."""
+        return self._inference.once(("stores", key), lambda: tuple(self._stores(key)), ())
+
+    def _stores(self, key: ObjectKey) -> Iterator[Store]:
+        if key.home is Home.ATTRIBUTE:
+            classes = self._inference.classes
+            found: dict[Store, None] = {}
+            for ref in sorted(classes.family(key.owner)):
+                own = self._modules.stores(ref.path).own.get((ref.frame, key.name), ())
+                found.update(dict.fromkeys(own))
+            found.update(dict.fromkeys(classes.foreign_stores(key.owner, key.name)))
+            yield from (store for store in found if store.is_element == key.is_element)
+        elif key.home is Home.GLOBAL:
+            yield from self._global_stores(key)
+
+    def _global_stores(self, key: ObjectKey) -> Iterator[Store]:
+        if self._modules.facts(key.owner.path) is None:
+            return
+        module = self._modules.known(key.owner.path)
+        if key.is_element:
+            for (_, name), stores in sorted(self._modules.stores(module.path).local.items()):
+                if name == key.name:
+                    yield from stores
+            return
+        for holder, position in self._modules.bindings(module.path).stores(0, key.name):
+            event = module.frames[holder].events[position]
+            assert isinstance(event, facts.StoreEvent)
+            where = Where(module.path, holder, position)
+            yield Store(where, event.value, event.annotation, is_element=False)
+
+    def blocks(self, key: ObjectKey) -> tuple[Where, ...]:
+        """Return where an object is entered by a ``with`` or through an exit stack."""
+        return self._inference.once(("blocks", key), lambda: tuple(self._blocks(key)), ())
+
+    def _blocks(self, key: ObjectKey) -> Iterator[Where]:
+        for module in self._files_of(key):
+            for number, frame in enumerate(module.frames):
+                for position, event in enumerate(frame.events):
+                    where = Where(module.path, number, position)
+                    for manager in _entered_by(event):
+                        if self.objects.key(manager, where) == key:
+                            yield where
+
+    def uses(self, key: ObjectKey) -> tuple[tuple[Where, Span], ...]:
+        """Return where an attribute or global is used otherwise than to open or close it."""
+        return self._inference.once(("uses", key), lambda: tuple(self._uses(key)), ())
+
+    def _uses(self, key: ObjectKey) -> Iterator[tuple[Where, Span]]:
+        if key.home not in (Home.ATTRIBUTE, Home.GLOBAL) or key.is_element:
+            return
+        for module in self._modules.mentioning(key.name):
+            for number, frame in enumerate(module.frames):
+                for position, event in enumerate(frame.events):
+                    used = _used(event)
+                    if used is None:
+                        continue
+                    where = Where(module.path, number, position)
+                    for part in _prefixes(used[0]):
+                        if _may_be(part, key) and self.objects.key(part, where) == key:
+                            yield where, used[1]
+
+    # --- who may do it -------------------------------------------------------------------------------
+
+    def roots(self, operations: Iterable[Operation]) -> frozenset[FrameRef]:
+        """Return the functions, callable by anybody, in which operations run."""
+        found: set[FrameRef] = set()
+        for operation in operations:
+            found |= self._callers.roots(operation.where.ref)
+        return frozenset(found)
+
+    def is_in_own_dunder(self, operation: Operation) -> bool:
+        """Say whether an operation only runs in the enter and exit methods of a class."""
+        if operation.handed_to is not None:
+            return False
+        roots = self._callers.roots(operation.where.ref)
+        return all(self._callers.is_own_dunder(root) for root in roots)
+
+    def is_expected_to_fail(self, where: Where) -> bool:
+        """Say whether a point lies in a ``with pytest.raises(...)``."""
+        frame = self._modules.frame(where.ref)
+        if not 0 <= where.event < len(frame.events):
+            return False
+        block: int = frame.events[where.event].block
+        while block >= 0:
+            manager = frame.blocks[block].condition
+            if isinstance(manager, facts.Call):
+                for value in self._inference.values(manager, where):
+                    if isinstance(value, Instance) and value.made_by in EXPECTING:
+                        return True
+            block = frame.blocks[block].parent
+        return False
+
+    def text(self, operation: Operation) -> str:
+        """Return the receiver of an operation as messages show it."""
+        return render(operation.receiver)
+
+
+def _act(method: str) -> Act | None:
+    if method in ENTER_METHODS:
+        return Act.ENTER
+    if method in EXIT_METHODS:
+        return Act.EXIT
+    if method in STACK_FILLERS:
+        return Act.FILL
+    if method in STACK_CLOSERS:
+        return Act.CLOSE
+    return None
+
+
+def _operated(argument: Expression) -> bool:
+    """Say whether an argument is a call or a mention of a method that opens or closes."""
+    function = argument.function if isinstance(argument, facts.Call) else argument
+    return isinstance(function, facts.Attribute) and _act(function.name) is not None
+
+
+def _contains(outer: Span, inner: Span) -> bool:
+    start = (outer.line, outer.column) <= (inner.line, inner.column)
+    return start and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
+
+
+def _entered_by(event: facts.Event) -> tuple[Expression, ...]:
+    if isinstance(event, WithEvent):
+        return (event.manager,)
+    if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
+        if event.call.function.name in STACK_FILLERS:
+            return event.call.arguments[:1]
+    return ()
+
+
+def _used(event: facts.Event) -> tuple[Expression, Span] | None:
+    """Return the expression that an event reads through, and the site of the use."""
+    if isinstance(event, UseEvent):
+        return event.value, event.span
+    if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
+        if _act(event.call.function.name) in (Act.ENTER, Act.EXIT):
+            return None
+        return event.call.function.base, event.call.span
+    return None
+
+
+def _prefixes(expression: Expression) -> Iterator[Expression]:
+    while isinstance(expression, facts.Attribute):
+        yield expression
+        expression = expression.base
+    if isinstance(expression, facts.Name):
+        yield expression
+
+
+def _may_be(expression: Expression, key: ObjectKey) -> bool:
+    match expression:
+        case facts.Attribute(name=name) | facts.Name(id=name):
+            return name == key.name
+        case _:
+            return False

@@ -1,0 +1,206 @@
+"""Which object an expression names, so that an entry and an exit can be seen to be of one."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scopelint import facts
+from scopelint.facts import CallEvent, Expression, Frame, FrameKind, StoreEvent
+from scopelint.index import flow
+from scopelint.index.infer import Inference
+from scopelint.index.stores import ADDERS
+from scopelint.index.values import Class, FrameRef, Instance, Module, Where
+
+_SAME_CONTAINER = frozenset({"values", "items", "copy"})
+_ONE_OF = frozenset({"pop", "get", "popleft", "setdefault", "get_nowait"})
+_WRAPPERS = frozenset({"list", "tuple", "set", "sorted", "reversed", "iter"})
+
+
+class Home(enum.Enum):
+    """Where an object lives."""
+
+    ATTRIBUTE = "attribute"
+    GLOBAL = "global"
+    LOCAL = "local"
+    TEXT = "text"
+    CALL = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """The identity of an object as far as facts tell: where it lives and its name there.
+
+    ``owner`` is the class of an attribute, the module of a global, the function of a local; with
+    ``is_element`` the object is one of those in the container of that name.
+    """
+
+    home: Home
+    owner: FrameRef
+    name: str
+    is_element: bool = False
+
+
+class Objects:
+    """Answers which object an expression names."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._modules = inference.modules
+
+    def key(self, expression: Expression, where: Where) -> ObjectKey | None:
+        """Return the object an expression names at a point, through aliases."""
+        question = ("object", expression, where)
+        return self._inference.once(question, lambda: self._key(expression, where), None)
+
+    def _key(self, expression: Expression, where: Where) -> ObjectKey | None:
+        match expression:
+            case facts.Await(value=inner):
+                return self.key(inner, where)
+            case facts.Choice(options=options):
+                keys = (self.key(option, where) for option in options)
+                return next((key for key in keys if key is not None), None)
+            case facts.Name(id=name):
+                return self._name(name, where)
+            case facts.Attribute():
+                return self._attribute(expression, where)
+            case facts.Subscript(base=base) | facts.Element(base=base):
+                return self._element(base, where)
+            case facts.Call(function=facts.Attribute(base=base, name=name)):
+                if name in _SAME_CONTAINER:
+                    return self.key(base, where)
+                if name in _ONE_OF:
+                    return self._element(base, where)
+                return self._made_in_place(expression, where)
+            case facts.Call(function=facts.Name(id=name), arguments=(argument,)):
+                if name in _WRAPPERS:
+                    return self.key(argument, where)
+                return self._made_in_place(expression, where)
+            case facts.Call():
+                return self._made_in_place(expression, where)
+            case _:
+                return None
+
+    def _element(self, base: Expression, where: Where) -> ObjectKey | None:
+        key = self.key(base, where)
+        if key is None:
+            return None
+        return ObjectKey(key.home, key.owner, key.name, is_element=True)
+
+    def _attribute(self, expression: facts.Attribute, where: Where) -> ObjectKey:
+        for value in self._inference.values(expression.base, where):
+            match value:
+                case Instance(made_by=FrameRef() as ref) | Class(ref=ref):
+                    if self._modules.frame(ref).kind is FrameKind.CLASS:
+                        home = self._inference.classes.home(ref, expression.name)
+                        return ObjectKey(Home.ATTRIBUTE, home, expression.name)
+                case Module(path=path):
+                    return ObjectKey(Home.GLOBAL, FrameRef(path, 0), expression.name)
+                case _:
+                    continue
+        return ObjectKey(Home.TEXT, FrameRef(where.path, 0), render(expression))
+
+    def _name(self, name: str, where: Where) -> ObjectKey | None:
+        owner = self._modules.bindings(where.path).owner(where.frame, name)
+        if owner is None:
+            return None
+        ref = FrameRef(where.path, owner)
+        frame = self._modules.frame(ref)
+        if frame.kind is FrameKind.MODULE:
+            return ObjectKey(Home.GLOBAL, ref, name)
+        if frame.kind is FrameKind.CLASS:
+            return ObjectKey(Home.ATTRIBUTE, ref, name)
+        for event, point in self._bound_to(name, ref, frame, where):
+            key = self._alias(event.value, point)
+            if key is not None:
+                return key
+        kept = self._kept_as(facts.Name(name), ref, frame)
+        return kept or ObjectKey(Home.LOCAL, ref, name)
+
+    def _bound_to(
+        self, name: str, ref: FrameRef, frame: Frame, where: Where
+    ) -> Iterator[tuple[StoreEvent, Where]]:
+        """Yield the stores of a local name that may reach a point."""
+        stores = self._modules.bindings(ref.path).stores(ref.frame, name)
+        own = [event for holder, event in stores if holder == ref.frame]
+        if ref.frame == where.frame and where.event >= 0:
+            blocks = [(event, frame.events[event].block) for event in own]
+            own = flow.reaching(frame, blocks, where.event, flow.block_at(frame, where.event))
+        for position in own:
+            event = frame.events[position]
+            assert isinstance(event, StoreEvent)
+            yield event, Where(ref.path, ref.frame, position)
+
+    def _alias(self, value: Expression, where: Where) -> ObjectKey | None:
+        """Return the object that a stored value already was before it was stored."""
+        if isinstance(value, facts.Await):
+            value = value.value
+        match value:
+            case facts.Name() | facts.Attribute() | facts.Subscript() | facts.Element():
+                return self.key(value, where)
+            case facts.Choice(options=options):
+                keys = (self._alias(option, where) for option in options)
+                return next((key for key in keys if key is not None), None)
+            case facts.Call(function=facts.Attribute(base=base, name=name)):
+                if name in _ONE_OF:
+                    return self._element(base, where)
+                if name in _SAME_CONTAINER:
+                    return self.key(base, where)
+                if name in ("__aenter__", "__enter__") and self._inference.scopes(base, where):
+                    return self.key(base, where)
+                return None
+            case _:
+                return None
+
+    def _kept_as(self, value: Expression, ref: FrameRef, frame: Frame) -> ObjectKey | None:
+        """Return the attribute, global or container in which a frame keeps a local value."""
+        for position, event in enumerate(frame.events):
+            where = Where(ref.path, ref.frame, position)
+            if isinstance(event, StoreEvent) and event.value == value:
+                if isinstance(event.target, facts.Attribute | facts.Subscript):
+                    return self.key(event.target, where)
+                if isinstance(event.target, facts.Name) and event.target.id in frame.outer_names:
+                    return self.key(event.target, where)
+            if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
+                index = ADDERS.get(event.call.function.name)
+                arguments = event.call.arguments
+                if index is not None and index < len(arguments) and arguments[index] == value:
+                    return self._element(event.call.function.base, where)
+        return None
+
+    def _made_in_place(self, call: facts.Call, where: Where) -> ObjectKey:
+        """Return where the object lives that a call makes: stored itself, or after its enter."""
+        frame = self._modules.frame(where.ref)
+        for position, event in enumerate(frame.events):
+            if not isinstance(event, StoreEvent):
+                continue
+            value = event.value.value if isinstance(event.value, facts.Await) else event.value
+            if isinstance(value, facts.Call) and isinstance(value.function, facts.Attribute):
+                if value.function.name in ("__aenter__", "__enter__"):
+                    value = value.function.base
+            if value == call:
+                key = self.key(event.target, Where(where.path, where.frame, position + 1))
+                if key is not None:
+                    return key
+        text = f"{call.span.line}:{call.span.column}-{call.span.end_line}:{call.span.end_column}"
+        return ObjectKey(Home.CALL, where.ref, text)
+
+
+def render(expression: Expression) -> str:
+    """Return an expression as the reader of a message knows it, arguments left out."""
+    match expression:
+        case facts.Name(id=name):
+            return name
+        case facts.Attribute(base=base, name=name):
+            return f"{render(base)}.{name}"
+        case facts.Call(function=function, arguments=arguments, keywords=keywords):
+            return f"{render(function)}({'...' if arguments or keywords else ''})"
+        case facts.Subscript(base=base):
+            return f"{render(base)}[...]"
+        case facts.Await(value=value):
+            return f"await {render(value)}"
+        case facts.Symbol(path=path):
+            return path
+        case _:
+            return "..."

@@ -1,0 +1,125 @@
+"""The modules of a project, loaded when they are asked for, and look-ups over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from scopelint.facts import Frame, FrameKind, ModuleFacts
+from scopelint.index.stores import Stores, stores_of
+from scopelint.index.values import FrameRef, Place, Where
+from scopelint.model import Site, Span
+from scopelint.names import Bindings, ModuleNames
+
+
+class Modules:
+    """The files of a project; a file's facts are read when something first asks for them.
+
+    ``load`` gives the facts of a file, or ``None`` if it has none; ``mentioning`` gives the files
+    whose text has a word. Both must answer the same at any time, so the answers that rest on
+    them do not depend on the order of the questions.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        files: Sequence[str],
+        load: Callable[[str], ModuleFacts | None],
+        mentioning: Callable[[str], Sequence[str]],
+    ) -> None:
+        self.root = root
+        self.names = ModuleNames(files)
+        self._load = load
+        self._mentioning = mentioning
+        self._facts: dict[str, ModuleFacts | None] = {}
+        self._bindings: dict[str, Bindings] = {}
+        self._stores: dict[str, Stores] = {}
+        self._mentions: dict[str, tuple[str, ...]] = {}
+
+    def facts(self, path: str) -> ModuleFacts | None:
+        """Return the facts of a file, or ``None`` if it cannot be analyzed."""
+        if path not in self._facts:
+            self._facts[path] = self._load(path)
+        return self._facts[path]
+
+    def known(self, path: str) -> ModuleFacts:
+        """Return the facts of a file that is known to have some."""
+        facts = self.facts(path)
+        assert facts is not None, path
+        return facts
+
+    def frame(self, ref: FrameRef) -> Frame:
+        """Return a frame."""
+        return self.known(ref.path).frames[ref.frame]
+
+    def bindings(self, path: str) -> Bindings:
+        """Return what the names of a file are bound to."""
+        if path not in self._bindings:
+            self._bindings[path] = Bindings(self.known(path))
+        return self._bindings[path]
+
+    def stores(self, path: str) -> Stores:
+        """Return where attributes and containers are filled in a file."""
+        if path not in self._stores:
+            self._stores[path] = stores_of(self.known(path))
+        return self._stores[path]
+
+    def mentioning(self, word: str) -> Iterator[ModuleFacts]:
+        """Yield the facts of the files whose text has a word, in path order."""
+        if word not in self._mentions:
+            self._mentions[word] = tuple(sorted(self._mentioning(word)))
+        for path in self._mentions[word]:
+            facts = self.facts(path)
+            if facts is not None:
+                yield facts
+
+    def class_of(self, ref: FrameRef) -> FrameRef | None:
+        """Return the class in whose body a function stands, looking through nested functions."""
+        module = self.known(ref.path)
+        number = ref.frame
+        while number > 0:
+            frame = module.frames[number]
+            parent = module.frames[frame.parent]
+            if frame.kind is FrameKind.FUNCTION and parent.kind is FrameKind.CLASS:
+                return FrameRef(ref.path, frame.parent)
+            number = frame.parent
+        return None
+
+    def method_of(self, ref: FrameRef) -> FrameRef | None:
+        """Return the class of a method itself, ``None`` for any other function."""
+        module = self.known(ref.path)
+        frame = module.frames[ref.frame]
+        if frame.kind is not FrameKind.FUNCTION:
+            return None
+        if module.frames[frame.parent].kind is not FrameKind.CLASS:
+            return None
+        return FrameRef(ref.path, frame.parent)
+
+    def label(self, ref: FrameRef) -> str:
+        """Return the name of a frame in messages."""
+        frame = self.frame(ref)
+        if frame.kind is FrameKind.MODULE:
+            return ref.path.rpartition("/")[2]
+        return frame.qualname.replace("<locals>.", "")
+
+    def site(self, path: str, span: Span) -> Site:
+        """Return a site with the absolute path that reports use."""
+        return Site(f"{self.root}/{path}", span)
+
+    def at(self, place: Place) -> Site:
+        """Return the site of a place."""
+        return self.site(place.path, place.span)
+
+    def children(self, path: str, number: int) -> Iterable[int]:
+        """Return the frames directly in a frame."""
+        frames = self.known(path).frames
+        return (index for index, frame in enumerate(frames) if frame.parent == number)
+
+
+def start_of(ref: FrameRef) -> Where:
+    """Return the point before the first event of a frame."""
+    return Where(ref.path, ref.frame, 0)
+
+
+def end_of(ref: FrameRef) -> Where:
+    """Return the point after the last event of a frame, from which every store is seen."""
+    return Where(ref.path, ref.frame, -1)

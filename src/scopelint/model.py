@@ -1,0 +1,145 @@
+"""The values that pass between the layers: spans, sites, findings, fixes, reports."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class ScopelintError(Exception):
+    """A user's mistake, told in one sentence that says what to change."""
+
+
+class Level(enum.Enum):
+    """How much a finding weighs: errors and warnings fail a run, notes do not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def lower(self) -> Level | None:
+        """Return the next lower level, or ``None`` below a note."""
+        return {Level.ERROR: Level.WARNING, Level.WARNING: Level.NOTE}.get(self)
+
+
+class Applicability(enum.Enum):
+    """What may change when a fix is applied."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    DISPLAY_ONLY = "displayonly"
+
+
+class ScopeKind(enum.Enum):
+    """What kind of structured-concurrency scope a value is."""
+
+    TASK_GROUP = "task group"
+    CANCEL_SCOPE = "cancel scope"
+    TIMEOUT = "timeout"
+    EXIT_STACK = "exit stack"
+    PORTAL = "portal"
+
+
+class Ownership(enum.Enum):
+    """Who must end a scope."""
+
+    BLOCK = "block"
+    STACK = "stack"
+    OBJECT = "object"
+    CALLER = "caller"
+    NOBODY = "nobody"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A range of source text: lines count from 1, columns from 0 in code points."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Site:
+    """A span in a file; the path is absolute and uses forward slashes."""
+
+    path: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Related:
+    """A further site of a finding, with the sentence that says what happens there."""
+
+    site: Site
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One replacement of a span by new text."""
+
+    site: Site
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A titled offer to change code."""
+
+    title: str
+    applicability: Applicability
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a rule says about one site, with the other sites of its story."""
+
+    code: str
+    name: str
+    level: Level
+    message: str
+    site: Site
+    related: tuple[Related, ...] = ()
+    fix: Fix | None = None
+    fix_refused: str | None = None
+
+
+class FailureKind(enum.Enum):
+    """Why a file gave no facts."""
+
+    INVALID_SYNTAX = "invalid-syntax"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be analyzed, and the sentence that says why.
+
+    ``span`` is where the parser stopped, when it said so.
+    """
+
+    path: str
+    kind: FailureKind
+    message: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of one run: findings in the order path, span, code; failures by path.
+
+    ``texts`` holds the source text of every file with a site of a finding; formats that print
+    no source leave it empty.
+    """
+
+    findings: tuple[Finding, ...]
+    failures: tuple[Failure, ...]
+    files_checked: int
+    texts: Mapping[str, str] = field(default_factory=dict)

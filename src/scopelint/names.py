@@ -1,0 +1,155 @@
+"""Names as Python sees them: module names of files, and what a name in a frame is bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from scopelint.facts import Definition, FrameKind, ModuleFacts, Name, StoreEvent, Symbol
+
+
+class ModuleNames:
+    """Maps the files of a project to module names, and dotted paths back to files.
+
+    A file has one name for its own relative imports, counted from its topmost regular package
+    (or from the project root where no ``__init__`` stands beside it). Others may import it by any
+    longer name that ends in it, because directories above may be namespace packages.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._files = files
+        self._packages = {
+            path.rpartition("/")[0]
+            for path in files
+            if path.rpartition("/")[2] in ("__init__.py", "__init__.pyi")
+        }
+
+    def own(self, path: str) -> tuple[str, bool]:
+        """Return the module name of a file and whether it is a package's ``__init__``."""
+        parts, is_package = _parts(path)
+        first = self._first_regular(path)
+        if not is_package and first == len(parts) - 1:
+            first = 0
+        return ".".join(parts[first:]), is_package
+
+    def find(self, dotted: str, importer: str) -> str | None:
+        """Return the file that an absolute dotted path names, seen from an importing file."""
+        candidates = self._by_name.get(dotted)
+        if candidates is None:
+            return None
+        return min(candidates, key=lambda path: (-_shared(path, importer), len(path), path))
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        stubs: list[str] = []
+        for path in self._files:
+            if path.endswith(".pyi"):
+                stubs.append(path)
+            elif path.endswith(".py"):
+                self._add(found, path)
+        sources = set(self._files)
+        for path in stubs:
+            if path[:-1] not in sources:
+                self._add(found, path)
+        return {name: tuple(paths) for name, paths in found.items()}
+
+    def _add(self, found: dict[str, list[str]], path: str) -> None:
+        parts, _ = _parts(path)
+        for start in range(self._first_regular(path) + 1):
+            if start < len(parts):
+                found.setdefault(".".join(parts[start:]), []).append(path)
+
+    def _first_regular(self, path: str) -> int:
+        """Return the index of the first part that a module name may not leave out."""
+        folders = path.split("/")[:-1]
+        start = len(folders)
+        while start > 0 and "/".join(folders[:start]) in self._packages:
+            start -= 1
+        return start
+
+
+def _parts(path: str) -> tuple[list[str], bool]:
+    stem = path.removesuffix(".pyi").removesuffix(".py")
+    parts = stem.split("/")
+    if parts[-1] == "__init__":
+        return parts[:-1], True
+    return parts, False
+
+
+def _shared(path: str, other: str) -> int:
+    count = 0
+    for mine, theirs in zip(path.split("/"), other.split("/"), strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count
+
+
+class Bindings:
+    """What the names of one file are bound to, by lexical scope."""
+
+    def __init__(self, module: ModuleFacts) -> None:
+        self._module = module
+        self._stores: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self._parameters = [{p.name for p in frame.parameters} for frame in module.frames]
+        self.stars: list[str] = []
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                if isinstance(event, StoreEvent) and isinstance(event.target, Name):
+                    self._add(number, position, event.target.id, event)
+
+    def _add(self, number: int, position: int, name: str, event: StoreEvent) -> None:
+        if name == "*" and isinstance(event.value, Symbol):
+            self.stars.append(event.value.path)
+            return
+        owner = number
+        if name in self._module.frames[number].outer_names:
+            outer = self._owner_above(number, name)
+            owner = 0 if outer is None else outer
+        self._stores.setdefault((owner, name), []).append((number, position))
+
+    def owner(self, number: int, name: str) -> int | None:
+        """Return the frame that binds a name used in a frame, or ``None``.
+
+        Class bodies are seen from themselves only, as in Python.
+        """
+        if name in self._module.frames[number].outer_names:
+            return self._owner_above(number, name)
+        if self._binds(number, name):
+            return number
+        return self._owner_above(number, name)
+
+    def _owner_above(self, number: int, name: str) -> int | None:
+        for outer in self.enclosing(number):
+            is_class = self._module.frames[outer].kind is FrameKind.CLASS
+            if not is_class and self._binds(outer, name):
+                return outer
+        return None
+
+    def enclosing(self, number: int) -> Iterator[int]:
+        """Yield the frames around a frame, innermost first."""
+        number = self._module.frames[number].parent
+        while number >= 0:
+            yield number
+            number = self._module.frames[number].parent
+
+    def _binds(self, number: int, name: str) -> bool:
+        return (number, name) in self._stores or name in self._parameters[number]
+
+    def stores(self, owner: int, name: str) -> Sequence[tuple[int, int]]:
+        """Return the stores of a name that a frame binds, as frame and event numbers."""
+        return self._stores.get((owner, name), ())
+
+    def global_names(self) -> Iterable[str]:
+        """Return the names that the module itself binds."""
+        return (name for owner, name in self._stores if owner == 0)
+
+    def definition(self, number: int) -> str | None:
+        """Return the name by which the module binds a frame, if it does so at its top level."""
+        frame = self._module.frames[number]
+        for holder, position in self.stores(frame.parent, frame.name):
+            event = self._module.frames[holder].events[position]
+            if isinstance(event, StoreEvent) and event.value == Definition(number):
+                return frame.name
+        return None

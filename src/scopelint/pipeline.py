@@ -1,0 +1,180 @@
+"""The walk: from paths to files, facts, an index, nominated sites, findings and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scopelint import source
+from scopelint.config import Config, OutputFormat, project_settings, selected_codes
+from scopelint.extract import extract
+from scopelint.facts import ModuleFacts
+from scopelint.index import ProjectIndex
+from scopelint.libraries import PROVIDERS
+from scopelint.model import Failure, Finding, Report
+from scopelint.names import ModuleNames
+from scopelint.prescan import may_matter
+from scopelint.rule import Nomination, Rule
+from scopelint.rules import RULES
+
+Progress = Callable[[int, int], None]
+
+# Small projects are read once and kept; of large ones a file is read again when a name is looked
+# up in it.
+KEPT_BYTES = 32_000_000
+
+
+def check(config: Config, progress: Progress | None = None) -> Report:
+    """Check the projects that the paths belong to, and report on the paths themselves.
+
+    Raises `ScopelintError` for a selector or a project file that makes no sense.
+    """
+    codes = selected_codes(config.select, config.ignore, {r.code: r.name for r in RULES})
+    rules = [rule for rule in RULES if rule.code in codes]
+    discovery = source.discover(config.paths)
+    findings: list[Finding] = []
+    failures: list[Failure] = list(discovery.failures)
+    total = sum(len(project.files) for project in discovery.projects)
+    done = 0
+    for project in discovery.projects:
+        files = _Files(project, is_sifted=config.prescan)
+        for _ in files.sift():
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        findings.extend(_flagged(files, _nominated(files, rules)))
+        failures.extend(files.failures[path] for path in sorted(files.failures))
+    ordered = sorted(findings, key=lambda f: (f.site, f.code, f.message))
+    return Report(
+        findings=tuple(ordered),
+        failures=tuple(sorted(failures, key=lambda failure: failure.path)),
+        files_checked=sum(len(project.selected) for project in discovery.projects),
+        texts=_texts(ordered) if config.output_format is OutputFormat.FULL else {},
+    )
+
+
+@dataclass(slots=True)
+class _Files:
+    """The files of one project: what was read of them, and which could not be."""
+
+    project: source.Project
+    is_sifted: bool
+    decisive: list[str] = field(default_factory=list)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    _kept: dict[str, bytes] = field(default_factory=dict)
+    _kept_bytes: int = 0
+    _names: ModuleNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._names = ModuleNames(self.project.files)
+
+    def absolute(self, path: str) -> str:
+        """Return the absolute path of a file."""
+        return f"{self.project.root}/{path}"
+
+    def sift(self) -> Iterator[str]:
+        """Read every file and keep in ``decisive`` those that can have a finding."""
+        for path in self.project.files:
+            yield path
+            raw = self._read(path)
+            if raw is None:
+                continue
+            matters = may_matter(raw)
+            if matters or not self.is_sifted:
+                self.decisive.append(path)
+
+    def _read(self, path: str) -> bytes | None:
+        if path in self._kept:
+            return self._kept[path]
+        try:
+            raw = source.read(self.absolute(path))
+        except OSError as error:
+            if path in self.project.selected:
+                self.failures[path] = source.failure_of(self.absolute(path), error)
+            return None
+        if self._kept_bytes + len(raw) <= KEPT_BYTES:
+            self._kept[path] = raw
+            self._kept_bytes += len(raw)
+        return raw
+
+    def facts(self, path: str) -> ModuleFacts | None:
+        """Return the facts of a file, or ``None`` after noting why it has none."""
+        raw = self._read(path)
+        if raw is None:
+            return None
+        name, is_package = self._names.own(path)
+        try:
+            return extract(source.decode(raw), path, name, is_package=is_package)
+        except _UNREADABLE as error:
+            if path in self.project.selected and self._is_reported(path, raw):
+                self.failures[path] = source.failure_of(self.absolute(path), error)
+            return None
+
+    def _is_reported(self, path: str, raw: bytes) -> bool:
+        return path in self.project.named or may_matter(raw)
+
+    def mentioning(self, word: str) -> Sequence[str]:
+        """Return the files whose text has a word."""
+        if not self.is_sifted:
+            return self.project.files
+        needle = word.encode()
+        return [path for path in self.project.files if needle in (self._read(path) or b"")]
+
+    def text(self, path: str) -> str:
+        """Return the text of a file that has facts."""
+        return source.decode(self._read(path) or b"")
+
+    def is_provider(self, path: str) -> bool:
+        """Say whether a file is part of a library that itself provides scopes."""
+        name, _ = self._names.own(path)
+        return name.partition(".")[0] in PROVIDERS and "." in name
+
+
+_UNREADABLE = (
+    SyntaxError,
+    ValueError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
+
+
+def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[Nomination]]:
+    """Return what the rules nominate in the files that the run reports on."""
+    settings = project_settings(files.project.root)
+    index = ProjectIndex(
+        files.project.root,
+        files.project.files,
+        files.decisive,
+        files.facts,
+        files.mentioning,
+        settings.target_version,
+    )
+    found: dict[str, dict[Nomination, None]] = {}
+    for path in sorted(files.project.named):
+        index.modules.facts(path)
+    for rule in rules:
+        for nomination in rule.nominate(index):
+            path = nomination.place.path
+            if path in files.project.selected and not files.is_provider(path):
+                found.setdefault(path, {})[nomination] = None
+    return {path: tuple(found[path]) for path in sorted(found)}
+
+
+def _flagged(
+    files: _Files, nominated: Mapping[str, Sequence[Nomination]]
+) -> Iterator[Finding]:
+    if not nominated:
+        return
+    # LibCST takes a quarter of a second to import, which a clean project need not spend.
+    from scopelint.flag import flag
+
+    for path, nominations in nominated.items():
+        yield from flag(files.text(path), nominations, files.project.root)
+
+
+def _texts(findings: Iterable[Finding]) -> Mapping[str, str]:
+    """Return the text of every file that has a site of a finding."""
+    paths = {finding.site.path for finding in findings}
+    paths |= {related.site.path for finding in findings for related in finding.related}
+    return {path: source.decode(source.read(path)) for path in sorted(paths)}

@@ -1,0 +1,57 @@
+"""The report as a JSON array with the keys of ruff's, and a few more."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+from scopelint.model import Finding, Fix, Related, Report, Site
+from scopelint.report import INVALID_SYNTAX, entries
+
+_Json: TypeAlias = "int | str | list[_Json] | dict[str, _Json] | None"
+
+
+def render(report: Report) -> str:
+    """Return the report as one JSON array; paths are absolute, rows and columns count from 1."""
+    return json.dumps([_entry(entry) for entry in entries(report)], indent=2, sort_keys=True) + "\n"
+
+
+def _entry(finding: Finding) -> dict[str, _Json]:
+    return {
+        "cell": None,
+        "code": finding.code,
+        **_range(finding.site),
+        "filename": finding.site.path,
+        "fix": _fix(finding.fix, finding.site.path) if finding.fix else None,
+        "fix_refused": finding.fix_refused,
+        "message": finding.message,
+        "name": finding.name,
+        "noqa_row": None if finding.code == INVALID_SYNTAX else finding.site.span.line,
+        "related": [_related(related) for related in finding.related],
+        "severity": finding.level.value,
+        "url": None,
+    }
+
+
+def _related(related: Related) -> dict[str, _Json]:
+    return {
+        "filename": related.site.path,
+        **_range(related.site),
+        "message": related.sentence,
+    }
+
+
+def _fix(fix: Fix, path: str) -> dict[str, _Json]:
+    edits: list[_Json] = []
+    for edit in fix.edits:
+        other = {} if edit.site.path == path else {"filename": edit.site.path}
+        edits.append({"content": edit.content, **_range(edit.site), **other})
+    return {"applicability": fix.applicability.value, "edits": edits, "message": fix.title}
+
+
+def _range(site: Site) -> dict[str, _Json]:
+    span = site.span
+    return {
+        "location": {"column": span.column + 1, "row": span.line},
+        "end_location": {"column": span.end_column + 1, "row": span.end_line},
+    }

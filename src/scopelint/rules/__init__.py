@@ -1,0 +1,16 @@
+"""Every rule, in the order of the codes."""
+
+from __future__ import annotations
+
+from scopelint.rule import Rule
+from scopelint.rules.manual_scope_entry import ManualScopeEntry
+from scopelint.rules.scope_exit_in_other_task import ScopeExitInOtherTask
+from scopelint.rules.scope_on_exit_stack import ScopeOnExitStack
+from scopelint.rules.unowned_task_group import UnownedTaskGroup
+
+RULES: tuple[Rule, ...] = (
+    ScopeExitInOtherTask(),
+    ManualScopeEntry(),
+    ScopeOnExitStack(),
+    UnownedTaskGroup(),
+)

@@ -1,0 +1,128 @@
+"""The sentences that the lifetime rules share: where a scope was made, kept, left and used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from scopelint.facts import Anchor, AnchorKind, CallEvent, StoreEvent
+from scopelint.index import ProjectIndex
+from scopelint.index.lifetimes import Operation
+from scopelint.index.objects import ObjectKey, render
+from scopelint.index.stores import Store
+from scopelint.index.values import FrameRef, Held, Instance, Place
+from scopelint.model import Related, ScopeKind, Site
+from scopelint.rule import Shape
+
+# A story is told by its turning points; past this many uses a reader learns nothing new.
+MAX_USES = 6
+
+
+def describe(held: Held, text: str) -> str:
+    """Return a scope as a message begins: its kind and what the file calls it."""
+    if held.carrier is None:
+        return f"{held.label} `{text}`"
+    return f"carrier `{text}` (`{held.carrier}`)"
+
+
+def in_functions(project: ProjectIndex, operations: Iterable[Operation]) -> str:
+    """Return the functions of some operations as a message lists them."""
+    labels = dict.fromkeys(project.modules.label(op.where.ref) for op in operations)
+    quoted = [f"`{label}`" for label in labels]
+    if len(quoted) > 3:
+        quoted = [*quoted[:2], f"{len(quoted) - 2} more"]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+def told(project: ProjectIndex, operation: Operation, verb: str) -> Related:
+    """Return an operation as a related site."""
+    site = project.modules.site(operation.where.path, operation.span)
+    label = project.modules.label(operation.where.ref)
+    hand_over = operation.handed_to
+    if hand_over is not None:
+        return Related(site, f"{verb} here, by a task that `{label}` starts")
+    return Related(site, f"{verb} here, in `{label}`")
+
+
+def creations(project: ProjectIndex, scopes: Iterable[tuple[Instance, Held]]) -> Iterator[Related]:
+    """Yield where scopes are made."""
+    for instance, _ in scopes:
+        if instance.origin is not None:
+            yield Related(project.modules.at(instance.origin), "created here")
+
+
+def storages(project: ProjectIndex, key: ObjectKey) -> Iterator[Related]:
+    """Yield where an object is kept for other functions to find."""
+    for store in kept(project, key):
+        event = project.modules.frame(store.where.ref).events[store.where.event]
+        if isinstance(event, StoreEvent):
+            site = project.modules.site(store.where.path, event.span)
+            yield Related(site, f"stored here, as `{render(event.target)}`")
+        elif isinstance(event, CallEvent):
+            site = project.modules.site(store.where.path, event.call.span)
+            yield Related(site, f"stored here, by `{render(event.call)}`")
+
+
+def kept(project: ProjectIndex, key: ObjectKey) -> Iterator[Store]:
+    """Yield the stores that put a scope, carrier or stack where it is kept."""
+    for store in project.lifetimes.stores(key):
+        if project.inference.scopes(store.value, store.where):
+            yield store
+
+
+def uses(
+    project: ProjectIndex, key: ObjectKey, told_frames: Iterable[FrameRef]
+) -> Iterator[Related]:
+    """Yield the first use of an object in each further function, other files first."""
+    seen = set(told_frames)
+    found: list[tuple[bool, Site, str]] = []
+    for where, span in project.lifetimes.uses(key):
+        if where.ref in seen:
+            continue
+        seen.add(where.ref)
+        label = project.modules.label(where.ref)
+        is_elsewhere = where.path != key.owner.path
+        found.append((not is_elsewhere, project.modules.site(where.path, span), label))
+    for _, site, label in sorted(found)[:MAX_USES]:
+        yield Related(site, f"used here, in `{label}`")
+
+
+def ordered(primary: Site, related: Iterable[Related]) -> tuple[Related, ...]:
+    """Return related sites in file order, one sentence a site, the primary site's own left out."""
+    first: dict[Site, Related] = {}
+    for item in related:
+        if item.site != primary:
+            first.setdefault(item.site, item)
+    return tuple(sorted(first.values(), key=lambda r: (r.site.path != primary.path, r.site)))
+
+
+def anchored(project: ProjectIndex, store: Store) -> tuple[Place, Anchor, Shape]:
+    """Return the place, the node and the shape of a store."""
+    event = project.modules.frame(store.where.ref).events[store.where.event]
+    if isinstance(event, StoreEvent):
+        anchor = Anchor(store.where.frame, AnchorKind.ASSIGN, event.ordinal)
+        return Place(store.where.path, event.span), anchor, Shape.STORE
+    assert isinstance(event, CallEvent)
+    anchor = Anchor(store.where.frame, AnchorKind.CALL, event.ordinal)
+    return Place(store.where.path, event.call.span), anchor, Shape.ADD
+
+
+def is_only_in_own_dunders(project: ProjectIndex, operations: Sequence[Operation]) -> bool:
+    """Say whether operations only run in the enter and exit methods of their class."""
+    return all(project.lifetimes.is_in_own_dunder(operation) for operation in operations)
+
+
+def have_one_host(project: ProjectIndex, operations: Sequence[Operation]) -> bool:
+    """Say whether private methods of one coroutine do it all, so that one task does.
+
+    This is the owner-task template: the coroutine calls hooks that enter and leave for it.
+    """
+    if any(operation.handed_to is not None for operation in operations):
+        return False
+    roots = project.lifetimes.roots(operations)
+    frames = {operation.where.ref for operation in operations}
+    return len(roots) == 1 and frames != roots and project.modules.frame(min(roots)).is_async
+
+
+def is_group(held: Held) -> bool:
+    """Say whether something is a task group or nursery itself."""
+    return held.kind is ScopeKind.TASK_GROUP and held.carrier is None

@@ -1,0 +1,132 @@
+"""SCP102: a scope or carrier is entered or left by hand in an ordinary function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from scopelint.facts import Anchor, AnchorKind, BlockKind, YieldEvent
+from scopelint.index import ProjectIndex, flow
+from scopelint.index.lifetimes import Act, Operation
+from scopelint.index.objects import ObjectKey
+from scopelint.index.values import Held, Place
+from scopelint.model import Level, Related, ScopeKind
+from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rules import _story
+
+
+class ManualScopeEntry(Rule):
+    """Reports every opening call of a scope that an ordinary function enters by hand."""
+
+    code = "SCP102"
+    name = "manual-scope-entry"
+    summary = "A scope or carrier is entered or left by calling its dunder method by hand."
+    level = Level.ERROR
+
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+        """Yield the opening calls, and the closing calls whose opening is not seen."""
+        for key, operations in project.lifetimes.by_object.items():
+            entries = [op for op in operations if op.act is Act.ENTER and _scopes(op)]
+            exits = [op for op in operations if op.act is Act.EXIT]
+            if entries:
+                yield from self._entered(project, key, entries, exits)
+            else:
+                yield from self._only_left(project, key, [op for op in exits if _scopes(op)])
+
+    def _entered(
+        self,
+        project: ProjectIndex,
+        key: ObjectKey,
+        entries: Sequence[Operation],
+        exits: Sequence[Operation],
+    ) -> Iterator[Nomination]:
+        both = [*entries, *exits]
+        if _story.is_only_in_own_dunders(project, both) or _story.have_one_host(project, both):
+            return
+        for entry in entries:
+            if entry.handed_to is not None or project.lifetimes.is_expected_to_fail(entry.where):
+                continue
+            level = Level.ERROR
+            if _is_safe_in_one_function(project, entry, exits):
+                level = Level.NOTE
+            text = _story.describe(_scopes(entry)[0], project.lifetimes.text(entry))
+            message = f"{text} {_fate(project, entry, exits)}"
+            yield from self._finding(project, key, entry, level, message, [*entries, *exits])
+
+    def _only_left(
+        self, project: ProjectIndex, key: ObjectKey, exits: Sequence[Operation]
+    ) -> Iterator[Nomination]:
+        if _story.is_only_in_own_dunders(project, exits):
+            return
+        for leaving in exits:
+            is_told_elsewhere = leaving.handed_to is not None
+            if is_told_elsewhere or project.lifetimes.is_expected_to_fail(leaving.where):
+                continue
+            text = _story.describe(_scopes(leaving)[0], project.lifetimes.text(leaving))
+            label = project.modules.label(leaving.where.ref)
+            message = f"{text} is left by hand in `{label}`, its entry was not found"
+            yield from self._finding(project, key, leaving, Level.ERROR, message, exits)
+
+    def _finding(
+        self,
+        project: ProjectIndex,
+        key: ObjectKey,
+        primary: Operation,
+        level: Level,
+        message: str,
+        operations: Sequence[Operation],
+    ) -> Iterator[Nomination]:
+        lowered = level_for(level, _scopes(primary))
+        if lowered is None:
+            return
+        related: list[Related] = list(_story.creations(project, primary.scopes))
+        related.extend(_story.storages(project, key))
+        for operation in operations:
+            verb = "entered" if operation.act is Act.ENTER else "left"
+            related.append(_story.told(project, operation, verb))
+        frames = [operation.where.ref for operation in operations]
+        related.extend(_story.uses(project, key, frames))
+        site = project.modules.site(primary.where.path, primary.span)
+        yield self.nomination(
+            lowered,
+            message,
+            Place(primary.where.path, primary.span),
+            Anchor(primary.where.frame, AnchorKind.CALL, primary.ordinal),
+            Shape.ENTER_OR_EXIT,
+            _story.ordered(site, related),
+        )
+
+
+def _scopes(operation: Operation) -> tuple[Held, ...]:
+    """Return what an operation enters or leaves; of a stack its contents decide, elsewhere."""
+    return tuple(held for _, held in operation.scopes if held.kind is not ScopeKind.EXIT_STACK)
+
+
+def _fate(project: ProjectIndex, entry: Operation, exits: Sequence[Operation]) -> str:
+    label = project.modules.label(entry.where.ref)
+    if not exits:
+        return f"is entered by hand in `{label}` and never left"
+    if all(leaving.where.ref == entry.where.ref for leaving in exits):
+        return f"is entered and left by hand in `{label}`"
+    return f"is entered by hand in `{label}` and left in {_story.in_functions(project, exits)}"
+
+
+def _is_safe_in_one_function(
+    project: ProjectIndex, entry: Operation, exits: Sequence[Operation]
+) -> bool:
+    """Say whether one function enters and leaves, with the exit in a `finally` that must run."""
+    if not exits or any(op.where.ref != entry.where.ref for op in exits):
+        return False
+    frame = project.modules.frame(entry.where.ref)
+    entered_in = flow.block_at(frame, entry.where.event)
+    if frame.is_generator and not project.inference.is_generator_manager(entry.where.ref):
+        later = frame.events[entry.where.event :]
+        if any(isinstance(event, YieldEvent) for event in later):
+            return False
+    for leaving in exits:
+        block = flow.block_at(frame, leaving.where.event)
+        for _, final in flow.around(frame, block, BlockKind.FINALLY):
+            if leaving.handed_to is None and flow.encloses(frame, final.parent, entered_in):
+                return True
+            if flow.encloses(frame, entered_in, final.parent):
+                return True
+    return False

@@ -1,0 +1,116 @@
+"""SCP101: the enter or exit of a scope is handed to another task by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scopelint.facts import Anchor, AnchorKind, Call
+from scopelint.index import ProjectIndex
+from scopelint.index.lifetimes import Act, HandOver, Operation
+from scopelint.index.objects import render
+from scopelint.index.values import Held, Place
+from scopelint.libraries import SpawnerKind
+from scopelint.model import Level, Related, ScopeKind
+from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rules import _story
+
+# `asyncio.wait_for` runs its argument in the calling task since this version.
+WAIT_FOR_STAYS = (3, 12)
+
+
+class ScopeExitInOtherTask(Rule):
+    """Reports the calls that start another task to enter or leave a scope."""
+
+    code = "SCP101"
+    name = "scope-exit-in-other-task"
+    summary = "The entry or exit of a scope is handed to another task."
+    level = Level.ERROR
+
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+        """Yield the calls that hand an enter, an exit, a fill or a close to another task."""
+        for operation in project.lifetimes.operations:
+            hand_over = operation.handed_to
+            if hand_over is None or project.lifetimes.is_expected_to_fail(hand_over.where):
+                continue
+            if hand_over.kind is SpawnerKind.BEFORE_312:
+                if project.target_version < WAIT_FOR_STAYS:
+                    yield from self._known(project, operation, hand_over, Level.WARNING)
+                continue
+            yield from self._known(project, operation, hand_over, Level.ERROR)
+            if hand_over.kind is SpawnerKind.COROUTINE:
+                yield from self._unresolved(project, operation, hand_over)
+
+    def _known(
+        self, project: ProjectIndex, operation: Operation, hand_over: HandOver, level: Level
+    ) -> Iterator[Nomination]:
+        scopes = _affected(project, operation)
+        lowered = level_for(level, tuple(held for held, _ in scopes)) if scopes else None
+        if lowered is None:
+            return
+        held, text = scopes[0]
+        verb = "entry" if operation.act in (Act.ENTER, Act.FILL) else "exit"
+        message = f"{verb} of {_story.describe(held, text)} is handed to another task by "
+        message += f"`{hand_over.name}`"
+        if hand_over.kind is SpawnerKind.BEFORE_312:
+            message += " on Python before 3.12"
+        related: list[Related] = list(_story.creations(project, operation.scopes))
+        related.extend(_story.storages(project, operation.key))
+        if operation.act is Act.CLOSE:
+            fills = project.lifetimes.contents(operation.key)
+            related.extend(_story.told(project, fill, "filled") for fill in fills)
+        for other in project.lifetimes.by_object.get(operation.key, ()):
+            if other != operation and other.act in (Act.ENTER, Act.EXIT):
+                verb = "entered" if other.act is Act.ENTER else "left"
+                related.append(_story.told(project, other, verb))
+        yield self._report(project, hand_over, lowered, message, related)
+
+    def _unresolved(
+        self, project: ProjectIndex, operation: Operation, hand_over: HandOver
+    ) -> Iterator[Nomination]:
+        """Yield a note for a coroutine that can hardly be right, whatever its receiver is."""
+        if operation.act not in (Act.ENTER, Act.EXIT) or operation.scopes:
+            return
+        if project.inference.values(operation.receiver, operation.where):
+            return
+        verb = "enter" if operation.act is Act.ENTER else "exit"
+        text = render(operation.receiver)
+        message = f"the {verb} method of `{text}` is handed to another task by `{hand_over.name}`"
+        yield self._report(project, hand_over, Level.NOTE, message, [])
+
+    def _report(
+        self,
+        project: ProjectIndex,
+        hand_over: HandOver,
+        level: Level,
+        message: str,
+        related: list[Related],
+    ) -> Nomination:
+        site = project.modules.site(hand_over.where.path, hand_over.span)
+        return self.nomination(
+            level,
+            message,
+            Place(hand_over.where.path, hand_over.span),
+            Anchor(hand_over.where.frame, AnchorKind.CALL, hand_over.ordinal),
+            Shape.HAND_OVER,
+            _story.ordered(site, related),
+        )
+
+
+def _affected(project: ProjectIndex, operation: Operation) -> list[tuple[Held, str]]:
+    """Return the scopes that an operation enters or leaves, and what the file calls them."""
+    text = project.lifetimes.text(operation)
+    own = [(held, text) for _, held in operation.scopes if held.kind is not ScopeKind.EXIT_STACK]
+    if operation.act is Act.FILL:
+        return [(held, _filled(project, operation)) for held, _ in own]
+    if own or not operation.scopes:
+        return own
+    # The receiver is a stack, whose contents are left with it.
+    fills = project.lifetimes.contents(operation.key)
+    inner = [held for fill in fills for _, held in fill.scopes]
+    return [(Held(held.kind, held.library, "exit stack"), text) for held in inner]
+
+
+def _filled(project: ProjectIndex, operation: Operation) -> str:
+    event = project.modules.frame(operation.where.ref).events[operation.where.event]
+    call = getattr(event, "call", None)
+    return render(call.arguments[0]) if isinstance(call, Call) else render(operation.receiver)

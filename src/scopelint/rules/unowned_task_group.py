@@ -1,0 +1,173 @@
+"""SCP201: a task group is kept on an object although no block anywhere owns it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from scopelint import facts
+from scopelint.facts import Expression, ReturnEvent
+from scopelint.index import ProjectIndex
+from scopelint.index.lifetimes import Act
+from scopelint.index.objects import Home, ObjectKey, render
+from scopelint.index.stores import Store
+from scopelint.index.values import Entry, Held, Instance, Where
+from scopelint.libraries import ENTER_METHODS
+from scopelint.model import Level, Related
+from scopelint.rule import Nomination, Rule, level_for
+from scopelint.rules import _story
+
+
+class UnownedTaskGroup(Rule):
+    """Reports assignments that keep a task group which no block enters."""
+
+    code = "SCP201"
+    name = "unowned-task-group"
+    summary = "A stored task group has no `async with` around it anywhere."
+    level = Level.WARNING
+
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+        """Yield the assignments that store a group made here and entered by no block."""
+        for store, target in _candidates(project):
+            groups = _groups(project, store)
+            key = project.lifetimes.objects.key(target, store.where)
+            if not groups or key is None or key.home in (Home.LOCAL, Home.CALL):
+                continue
+            if store.is_element:
+                key = ObjectKey(key.home, key.owner, key.name, is_element=True)
+            if _is_owned(project, key):
+                continue
+            yield from self._finding(project, store, render(target), key, groups)
+
+    def _finding(
+        self,
+        project: ProjectIndex,
+        store: Store,
+        target: str,
+        key: ObjectKey,
+        groups: Sequence[tuple[Instance, Held]],
+    ) -> Iterator[Nomination]:
+        held = groups[0][1]
+        level = level_for(Level.WARNING, tuple(held for _, held in groups))
+        if level is None:
+            return
+        place, anchor, shape = _story.anchored(project, store)
+        related: list[Related] = []
+        for operation in project.lifetimes.by_object.get(key, ()):
+            verb = {Act.ENTER: "entered by hand", Act.EXIT: "left by hand"}.get(operation.act)
+            if verb is not None:
+                related.append(_story.told(project, operation, verb))
+        related.extend(_story.creations(project, groups))
+        related.extend(_story.uses(project, key, ()))
+        name = f"{target}[...]" if store.is_element else target
+        yield self.nomination(
+            level,
+            f"{held.label} `{name}` has no owner: no `async with` around it anywhere",
+            place,
+            anchor,
+            shape,
+            _story.ordered(project.modules.at(place), related),
+        )
+
+
+def _candidates(project: ProjectIndex) -> Iterator[tuple[Store, Expression]]:
+    """Yield the stores of attributes, items and globals with what they store to."""
+    for path in project.decisive:
+        module = project.modules.facts(path)
+        if module is None:
+            continue
+        stores = project.modules.stores(path)
+        every = [*stores.own.values(), *stores.local.values()]
+        every.append([store for kept in stores.foreign.values() for _, store in kept])
+        for store in (store for kept in every for store in kept):
+            event = module.frames[store.where.frame].events[store.where.event]
+            if isinstance(event, facts.StoreEvent):
+                target = event.target
+                if store.is_element and isinstance(target, facts.Subscript):
+                    target = target.base
+                yield store, target
+            elif isinstance(event, facts.CallEvent):
+                function = event.call.function
+                if isinstance(function, facts.Attribute):
+                    yield store, function.base
+        yield from _global_candidates(project, path)
+
+
+def _global_candidates(
+    project: ProjectIndex, path: str
+) -> Iterator[tuple[Store, Expression]]:
+    bindings = project.modules.bindings(path)
+    frames = project.modules.known(path).frames
+    for name in bindings.global_names():
+        for holder, position in bindings.stores(0, name):
+            event = frames[holder].events[position]
+            if isinstance(event, facts.StoreEvent) and event.ordinal >= 0:
+                where = Where(path, holder, position)
+                yield Store(where, event.value, None, is_element=False), event.target
+
+
+def _groups(project: ProjectIndex, store: Store) -> list[tuple[Instance, Held]]:
+    """Return the groups that a store keeps and that the code around it made."""
+    if not _is_made_here(project, store):
+        return []
+    return [
+        (instance, held)
+        for instance, held in project.inference.scopes(store.value, store.where)
+        if _story.is_group(held)
+        and instance.origin is not None
+        and instance.entry in (Entry.NOT, Entry.HAND)
+    ]
+
+
+def _is_made_here(project: ProjectIndex, store: Store) -> bool:
+    """Say whether a value comes from a call, directly or by a local name, not from elsewhere."""
+    pending: list[Expression] = [store.value]
+    while pending:
+        match pending.pop():
+            case facts.Call(function=facts.Attribute(base=base, name=name)) if (
+                name in ENTER_METHODS
+            ):
+                pending.append(base)
+            case facts.Call():
+                return True
+            case facts.Await(value=inner):
+                pending.append(inner)
+            case facts.Choice(options=options):
+                pending.extend(options)
+            case facts.Name(id=name):
+                bindings = project.modules.bindings(store.where.path)
+                if bindings.owner(store.where.frame, name) != store.where.frame:
+                    continue
+                frame = project.modules.frame(store.where.ref)
+                if all(parameter.name != name for parameter in frame.parameters):
+                    return True
+            case _:
+                continue
+    return False
+
+
+def _is_owned(project: ProjectIndex, key: ObjectKey) -> bool:
+    """Say whether a block, a stack or the class's own pair enters a group, or may do so."""
+    lifetimes = project.lifetimes
+    if lifetimes.blocks(key):
+        return True
+    by_hand = [op for op in lifetimes.by_object.get(key, ()) if op.act in (Act.ENTER, Act.EXIT)]
+    if by_hand:
+        return _story.is_only_in_own_dunders(project, by_hand) or _story.have_one_host(
+            project, by_hand
+        )
+    return _escapes(project, key)
+
+
+def _escapes(project: ProjectIndex, key: ObjectKey) -> bool:
+    """Say whether code that cannot be followed may enter a group: it is passed on or returned."""
+    for where, _ in project.lifetimes.uses(key):
+        events = project.modules.frame(where.ref).events
+        used = events[where.event]
+        if not isinstance(used, facts.UseEvent):
+            continue
+        for later in events[where.event :]:
+            if isinstance(later, facts.CallEvent) and used.value in later.call.arguments:
+                return True
+            if isinstance(later, ReturnEvent) and later.value == used.value:
+                return True
+    return False

@@ -1,0 +1,206 @@
+"""The command line from outside: exit codes, streams and formats."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scopelint import __version__
+
+MANUAL = """\
+import anyio
+
+
+class Reader:
+    async def start(self):
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+
+    async def close(self):
+        await self._tg.__aexit__(None, None, None)
+"""
+
+
+def run(
+    *arguments: str, at: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    names = {"NO_COLOR", "FORCE_COLOR", "SCOPELINT_OUTPUT_FORMAT", "COLUMNS"}
+    kept = {key: value for key, value in os.environ.items() if key not in names}
+    return subprocess.run(
+        [sys.executable, "-m", "scopelint", *arguments],
+        cwd=at,
+        env={**kept, "PYTHONIOENCODING": "utf-8", **variables},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.11"\n', "utf-8")
+    (tmp_path / "clean.py").write_text("x = 1\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def dirty(project: Path) -> Path:
+    (project / "reader.py").write_text(MANUAL, encoding="utf-8")
+    return project
+
+
+def test_a_clean_project_exits_with_zero(project: Path) -> None:
+    result = run("check", at=project)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "All checks passed!\n", "")
+
+
+def test_findings_exit_with_one_and_go_to_standard_output(dirty: Path) -> None:
+    result = run("check", "--select", "SCP102", at=dirty)
+    assert (result.returncode, result.stderr) == (1, "")
+    finding, summary = result.stdout.splitlines()
+    assert finding.startswith("reader.py:7:15: SCP102 ")
+    assert summary == "Found 1 error."
+
+
+def test_quiet_prints_findings_alone(dirty: Path) -> None:
+    assert run("check", "-q", "clean.py", at=dirty).stdout == ""
+    assert "Found" not in run("check", "-q", at=dirty).stdout
+
+
+def test_verbose_says_what_was_checked(project: Path) -> None:
+    assert run("check", "-v", at=project).stderr.startswith("Checked 1 files in ")
+
+
+def test_selectors_are_repeatable_and_separated_by_commas(dirty: Path) -> None:
+    result = run("check", "--select", "SCP1, SCP201", "--ignore", "SCP2,SCP102", at=dirty)
+    codes = {line.split()[1] for line in result.stdout.splitlines()[:-1]}
+    assert codes == {"SCP201"}
+
+
+def test_an_unknown_selector_exits_with_two_and_names_the_nearest(project: Path) -> None:
+    result = run("check", "--select", "manual-entry", "--exit-zero", at=project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: unknown rule selector `manual-entry`; did you mean `manual-scope-entry`?\n"
+    )
+
+
+def test_an_unknown_option_exits_with_two(project: Path) -> None:
+    assert run("check", "--nonsense", at=project).returncode == 2
+    assert run("check", at=project, SCOPELINT_OUTPUT_FORMAT="nonsense").returncode == 2
+
+
+def test_a_broken_pyproject_exits_with_two(project: Path) -> None:
+    (project / "pyproject.toml").write_text("[project\n", encoding="utf-8")
+    result = run("check", at=project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+
+
+def test_a_missing_path_exits_with_one(project: Path) -> None:
+    result = run("check", "nope.py", at=project)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "error: nope.py: no such file or directory\n"
+
+
+def test_a_file_that_does_not_parse_exits_with_one(project: Path) -> None:
+    (project / "broken.py").write_text("def f(:\n", encoding="utf-8")
+    result = run("check", at=project)
+    assert result.returncode == 1
+    assert result.stdout.startswith("broken.py:1:7: invalid-syntax: ")
+
+
+def test_exit_zero_hides_findings_from_the_exit_code(dirty: Path) -> None:
+    result = run("check", "--exit-zero", at=dirty)
+    assert result.returncode == 0
+    assert "SCP102" in result.stdout
+
+
+def test_a_directory_without_python_files_is_worth_a_warning(tmp_path: Path) -> None:
+    result = run("check", at=tmp_path)
+    assert result.returncode == 0
+    assert result.stderr == "warning: there are no Python files under the given paths\n"
+
+
+def test_json_prints_nothing_else(dirty: Path) -> None:
+    assert run("check", "--output-format", "json", "clean.py", at=dirty).stdout == "[]\n"
+    entries = json.loads(run("check", at=dirty, SCOPELINT_OUTPUT_FORMAT="json").stdout)
+    assert {entry["filename"] for entry in entries} == {(dirty / "reader.py").as_posix()}
+
+
+def test_full_shows_source(dirty: Path) -> None:
+    result = run("check", "--output-format", "full", "--select", "SCP102", at=dirty)
+    assert result.stdout.startswith("error[SCP102] manual-scope-entry: ")
+    assert "7 |         await self._tg.__aenter__()\n" in result.stdout
+
+
+def test_colour_follows_the_option_and_then_the_environment(project: Path) -> None:
+    assert "\x1b[" not in run("check", at=project).stdout
+    assert "\x1b[" in run("check", at=project, FORCE_COLOR="1").stdout
+    assert "\x1b[" not in run("check", at=project, FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert "\x1b[" in run("check", "--color", "always", at=project, NO_COLOR="1").stdout
+    assert "\x1b[" not in run("check", "--color", "never", at=project, FORCE_COLOR="1").stdout
+
+
+def test_a_closed_pipe_is_no_error(dirty: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-m", "scopelint", "check"],
+        cwd=dirty,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+def test_nothing_to_report_imports_nothing_heavy(project: Path) -> None:
+    code = (
+        "import sys; from scopelint.cli import main; sys.argv = ['scopelint', 'check']; main();"
+        "print(sorted({'libcst', 'rich', 'multiprocessing'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, encoding="utf-8", check=True
+    )
+    assert result.stdout == "All checks passed!\n[]\n"
+
+
+@pytest.mark.parametrize("rule", ["SCP102", "manual-scope-entry"])
+def test_a_rule_is_explained_by_code_or_name(rule: str) -> None:
+    entry = json.loads(run("rule", rule, "--output-format", "json").stdout)
+    assert (entry["code"], entry["name"], entry["level"]) == (
+        "SCP102",
+        "manual-scope-entry",
+        "error",
+    )
+    assert run("rule", rule, "--output-format", "markdown").stdout == entry["explanation"]
+    assert run("rule", rule).stdout
+
+
+def test_all_rules_are_explained_in_order_of_code() -> None:
+    entries = json.loads(run("rule", "--all", "--output-format", "json").stdout)
+    codes = [entry["code"] for entry in entries]
+    assert codes == sorted(codes)
+    assert {"SCP101", "SCP102", "SCP105", "SCP201"} <= set(codes)
+
+
+def test_an_unknown_rule_names_the_nearest() -> None:
+    result = run("rule", "SCP1O2")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "error: unknown rule `SCP1O2`; did you mean `SCP102`?\n"
+
+
+def test_a_rule_or_all_of_them_must_be_named() -> None:
+    assert run("rule").returncode == 2
+    assert run("rule", "SCP102", "--all").returncode == 2
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout == f"scopelint {__version__}\n"

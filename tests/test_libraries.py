@@ -1,0 +1,115 @@
+"""The tables of known libraries agree with the packages they describe."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from scopelint.libraries.carriers import CARRIERS
+
+TOP_MODULES = sorted({path.partition(".")[0] for path in CARRIERS})
+
+
+@pytest.mark.parametrize("path", sorted(CARRIERS))
+def test_a_path_leads_to_a_context_manager_in_its_releases_and_in_no_other(path: str) -> None:
+    if not is_in_installed_release(path):
+        assert not is_context_manager(value_at(path))
+        return
+    assert is_context_manager(value_at(path))
+
+
+@pytest.mark.parametrize("top_module", TOP_MODULES)
+def test_every_public_path_of_a_carrier_is_in_the_table(top_module: str) -> None:
+    known = [path for path in CARRIERS if path.startswith(f"{top_module}.")]
+    carriers = [value_at(path) for path in known if is_in_installed_release(path)]
+    found = {
+        f"{module.__name__}.{name}"
+        for module in public_modules(top_module)
+        for name, value in vars(module).items()
+        if not name.startswith("_") and any(value is carrier for carrier in carriers)
+    }
+    assert found == {path for path in known if is_in_installed_release(path)}
+
+
+def test_every_entry_names_the_library_of_its_scope() -> None:
+    assert {carrier.held for carrier in CARRIERS.values()} <= {"anyio", "trio", "asyncio"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "aiohttp.ClientSession",  # holds connections
+        "fastmcp.Client",  # has its own session task
+        "qtrio.enter_emissions_channel",  # holds memory channels
+        "trio_parallel.open_worker_context",  # holds worker processes
+        "trio_websocket.serve_websocket",  # is a coroutine function
+    ],
+)
+def test_a_lookalike_that_holds_no_scope_is_not_in_the_table(path: str) -> None:
+    assert path not in CARRIERS
+
+
+def is_in_installed_release(path: str) -> bool:
+    """Say whether the installed release is one that should provide the path; skip without it."""
+    carrier = CARRIERS[path]
+    try:
+        version = metadata.version(carrier.package)
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{carrier.package} is not installed")
+    return SpecifierSet(carrier.releases).contains(version, prereleases=True)
+
+
+def value_at(path: str) -> object:
+    """Return what a dotted path leads to, or ``None``."""
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = load(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or f"{module_name}.".startswith(f"{error.name}."):
+            return None
+        pytest.skip(f"{module_name} needs {error.name}, which is not installed")
+    return getattr(module, name, None)
+
+
+def is_context_manager(value: object) -> bool:
+    """Say whether a value is a context manager class or a function that returns one."""
+    if isinstance(value, type):
+        return hasattr(value, "__aenter__") and hasattr(value, "__aexit__")
+    if not inspect.isfunction(value):
+        return False
+    if inspect.isasyncgenfunction(inspect.unwrap(value)):
+        return value is not inspect.unwrap(value)
+    return "AsyncContextManager" in str(inspect.signature(value).return_annotation)
+
+
+def public_modules(top_module: str) -> Iterator[ModuleType]:
+    """Yield every public module of a package that can be imported here."""
+    spec = importlib.util.find_spec(top_module)
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent
+    for file in sorted(folder.rglob("*.py")):
+        parts = file.relative_to(folder.parent).with_suffix("").parts
+        names = parts[:-1] if parts[-1] == "__init__" else parts
+        if any(name.startswith("_") for name in names):
+            continue
+        try:
+            yield load(".".join(names))
+        except (Exception, SystemExit):  # a module may need an extra that is not installed
+            continue
+
+
+def load(module_name: str) -> ModuleType:
+    """Import a module of a published package, whatever it warns about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(module_name)

@@ -1,0 +1,92 @@
+"""What the rule pages claim to happen at run time does happen, on asyncio and on trio.
+
+The failures have the names of the rule pages:
+``E1``, ``E2`` (asyncio) and ``T1``, ``T2``, ``TIE``, ``ASSERTION`` (trio) are exceptions;
+``STRAY``: every later await of the entering task is cancelled; ``CANCELLED``: one is;
+``HANG``: the run does not end; ``INACTIVE``: the group refuses work.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from harness import FIXTURES, Fixture, fixtures
+
+RUNNER = FIXTURES / "scenario_runner.py"
+SCENARIOS = sorted(FIXTURES.glob("SCP*/scenario_*.py"))
+SECONDS = 30
+
+NOT_RUN = {
+    "SCP101/unknown_receiver": "what the receiver is, is unknown",
+    "SCP101/wait_for_new_python": "its misuse begins with Python 3.12",
+    "SCP102/carrier_mcp": "it needs a server process; carrier_class shows the same",
+    "SCP105/carrier_mcp": "it needs a server process; connect_and_close shows the same",
+    "SCP201/entered_elsewhere": "the helper's group is never used; attribute shows the same",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One coroutine function of a scenario on one backend, with the failures that must show."""
+
+    scenario: Path
+    name: str
+    backend: str
+    expected: frozenset[str]
+
+    @property
+    def id(self) -> str:
+        """The readable name of the test."""
+        fixture = self.scenario.relative_to(FIXTURES).as_posix().replace("scenario_", "")[:-3]
+        return f"{fixture}-{self.name}-{self.backend}"
+
+
+def situations() -> list[Situation]:
+    """Return every situation of every scenario."""
+    return [
+        Situation(scenario, name, backend, frozenset(failures))
+        for scenario in SCENARIOS
+        for name, per_backend in table(scenario).items()
+        for backend, failures in per_backend.items()
+    ]
+
+
+def table(scenario: Path) -> dict[str, dict[str, list[str]]]:
+    """Read the ``SITUATIONS`` of a scenario without running it."""
+    for statement in ast.parse(scenario.read_text("utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SITUATIONS":
+            found: dict[str, dict[str, list[str]]] = ast.literal_eval(statement.value)
+            return found
+    raise ValueError(f"{scenario.name} has no SITUATIONS")
+
+
+@pytest.mark.parametrize("situation", situations(), ids=lambda situation: situation.id)
+def test_the_misuse_fails_as_its_page_claims(situation: Situation) -> None:
+    run = subprocess.run(
+        [sys.executable, RUNNER, situation.scenario, situation.name, situation.backend],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    shown = frozenset(run.stdout.split())
+    if situation.expected:
+        assert situation.expected <= shown, run.stderr
+    else:
+        assert shown == frozenset(), run.stderr
+
+
+@pytest.mark.parametrize(
+    "fixture",
+    [fixture for fixture in fixtures() if not fixture.is_quiet],
+    ids=lambda fixture: fixture.name,
+)
+def test_each_misuse_has_a_scenario(fixture: Fixture) -> None:
+    scenario = fixture.path.parent / f"scenario_{fixture.path.stem}.py"
+    assert scenario.exists() != (fixture.name in NOT_RUN)
