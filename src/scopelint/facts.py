@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
@@ -26,9 +27,10 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """What an import binds: an absolute dotted path."""
+    """What an import binds: an absolute dotted path, of which ``module`` is certainly a module."""
 
     path: str
+    module: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +378,7 @@ _RECORDS: tuple[type, ...] = (
     Entered, Choice, Display, Function, Block, CallEvent, StoreEvent, WithEvent, ReturnEvent,
     YieldEvent, AwaitEvent, UseEvent, DeleteEvent, RaiseEvent, Parameter, Frame, ModuleFacts,
 )  # fmt: skip
+_IDENTIFIER = re.compile(r"\w+")
 _ENUM_TAG = -1
 _TUPLE_TAG = -2
 _TAGS = {record: tag for tag, record in enumerate(_RECORDS)}
@@ -392,6 +395,19 @@ def to_plain(value: object) -> Plain:
         return (_ENUM_TAG, _ENUMS.index(type(value)), value.value)
     kind = type(value)
     return (_TAGS[kind], *(to_plain(getattr(value, name)) for name in _NAMES[kind]))
+
+
+def identifiers(facts: ModuleFacts) -> frozenset[str]:
+    """Return every identifier that occurs in the facts of a file."""
+    found: set[str] = set()
+    pending: list[Plain] = [to_plain(facts.frames)]
+    while pending:
+        plain = pending.pop()
+        if isinstance(plain, tuple):
+            pending.extend(plain)
+        elif isinstance(plain, str):
+            found.update(_IDENTIFIER.findall(plain))
+    return frozenset(found)
 
 
 def from_plain(plain: Plain) -> object:

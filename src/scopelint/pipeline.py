@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from scopelint import source
 from scopelint.config import Config, OutputFormat, project_settings, selected_codes
 from scopelint.extract import extract
-from scopelint.facts import ModuleFacts
+from scopelint.facts import ModuleFacts, identifiers
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
 from scopelint.model import Failure, Finding, Report
@@ -63,6 +63,8 @@ class _Files:
     failures: dict[str, Failure] = field(default_factory=dict)
     _kept: dict[str, bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
+    _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
+    _words: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: ModuleNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +101,11 @@ class _Files:
 
     def facts(self, path: str) -> ModuleFacts | None:
         """Return the facts of a file, or ``None`` after noting why it has none."""
+        if path not in self._facts:
+            self._facts[path] = self._extracted(path)
+        return self._facts[path]
+
+    def _extracted(self, path: str) -> ModuleFacts | None:
         raw = self._read(path)
         if raw is None:
             return None
@@ -116,9 +123,16 @@ class _Files:
     def mentioning(self, word: str) -> Sequence[str]:
         """Return the files whose text has a word."""
         if not self.is_sifted:
-            return self.project.files
+            return [path for path in self.project.files if word in self._words_of(path)]
         needle = word.encode()
         return [path for path in self.project.files if needle in (self._read(path) or b"")]
+
+    def _words_of(self, path: str) -> frozenset[str]:
+        """Return the identifiers in the facts of a file, to compare with a look at its bytes."""
+        if path not in self._words:
+            facts = self.facts(path)
+            self._words[path] = identifiers(facts) if facts is not None else frozenset()
+        return self._words[path]
 
     def text(self, path: str) -> str:
         """Return the text of a file that has facts."""

@@ -330,7 +330,7 @@ class FrameReader:
         for alias in node.names:
             bound = alias.asname or alias.name.partition(".")[0]
             path = alias.name if alias.asname else bound
-            self._store(draft, block, facts.Name(bound), facts.Symbol(path), self._span(node))
+            self._store(draft, block, facts.Name(bound), facts.Symbol(path, path), self._span(node))
 
     def _import_from(self, draft: _Draft, block: int, node: ast.stmt) -> None:
         assert isinstance(node, ast.ImportFrom)
@@ -342,7 +342,7 @@ class FrameReader:
         for alias in node.names:
             path = origin if alias.name == "*" else f"{origin}.{alias.name}".lstrip(".")
             bound = facts.Name(alias.asname or alias.name)
-            self._store(draft, block, bound, facts.Symbol(path), self._span(node))
+            self._store(draft, block, bound, facts.Symbol(path, origin), self._span(node))
 
     # --- compound statements -----------------------------------------------------------------
 

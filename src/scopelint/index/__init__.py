@@ -33,10 +33,9 @@ class ProjectIndex:
         target_version: tuple[int, int],
     ) -> None:
         self.decisive = decisive
-        self.target_version = target_version
         self.modules = Modules(root, files, load, mentioning)
         self.inference = Inference(self.modules)
-        self.spawners = Spawners(self.inference)
+        self.spawners = Spawners(self.inference, target_version)
         self.callers = Callers(self.inference, self.spawners)
 
     @cached_property

@@ -13,6 +13,13 @@ from scopelint.index.values import Class, FrameRef, Instance, Where
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, MIXIN_METHODS
 
 OWN_DUNDERS = ENTER_METHODS | EXIT_METHODS | MIXIN_METHODS
+# Methods that Python itself calls, so that their callers cannot be listed.
+SPECIAL_METHODS = (
+    OWN_DUNDERS
+    | {"__del__", "__call__", "__await__", "__aiter__", "__anext__", "__next__", "__get__"}
+    | {"__post_init__", "__attrs_post_init__", "__getattr__", "__set_name__", "__bool__"}
+    | {name for kind in (object, type, dict, list, int) for name in dir(kind)}
+)
 
 
 class Callers:
@@ -40,8 +47,7 @@ class Callers:
     def _roots(self, ref: FrameRef) -> frozenset[FrameRef]:
         name = self._modules.frame(ref).name
         owner = self._modules.method_of(ref)
-        is_private = name.startswith("_") and not name.endswith("__")
-        if owner is None or not is_private:
+        if owner is None or not name.startswith("_") or name in SPECIAL_METHODS:
             return frozenset({ref})
         found: set[FrameRef] = set()
         for runner in self._runners(ref, owner, name):

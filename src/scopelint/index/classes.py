@@ -9,7 +9,7 @@ from scopelint import facts
 from scopelint.facts import CallEvent, FrameKind, Parameter
 from scopelint.index.project import Modules, end_of
 from scopelint.index.stores import Store
-from scopelint.index.values import Class, External, FrameRef, Instance, Value, Where
+from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Value, Where
 from scopelint.libraries import MIXIN_METHODS
 
 if TYPE_CHECKING:
@@ -123,34 +123,59 @@ class Classes:
                         if ref in self.lineage(value.made_by):
                             yield store
 
-    def home(self, ref: FrameRef, name: str) -> FrameRef:
-        """Return the class that an attribute belongs to: the furthest base that stores it."""
-        home = ref
-        for base in self.lineage(ref):
-            if isinstance(base, FrameRef):
-                if (base.frame, name) in self._modules.stores(base.path).own:
-                    home = base
-        return home
+    def stores_elsewhere(self, ref: FrameRef, name: str) -> tuple[Store, ...]:
+        """Return the stores to an attribute that a class uses but does not store itself.
 
-    def constructor_arguments(
-        self, owner: FrameRef, init: FrameRef, parameter: Parameter
-    ) -> Iterator[Value]:
-        """Yield what the project's own constructor calls pass for a parameter of ``__init__``."""
-        positional = [p.name for p in self._modules.frame(init).parameters if not p.is_variadic]
-        index = positional.index(parameter.name) - 1
-        for call, where in self._constructor_calls(owner):
+        They are made by subclasses and their other bases, as for a mix-in, or through anything
+        but ``self``.
+        """
+        found: dict[Store, None] = {}
+        for child in sorted(self.subclasses(ref)):
+            found.update(dict.fromkeys(self.attribute_stores(child, name)))
+        return (*found, *self.foreign_stores(ref, name))
+
+    def home(self, ref: FrameRef, name: str) -> FrameRef:
+        """Return the class that an attribute belongs to: the furthest base that stores it.
+
+        An attribute that only subclasses or their other bases store belongs there.
+        """
+        return self._inference.once(("home", ref, name), lambda: self._home(ref, name), ref)
+
+    def _home(self, ref: FrameRef, name: str) -> FrameRef:
+        bases = [base for base in self.lineage(ref) if isinstance(base, FrameRef)]
+        storing = [base for base in bases if self._stores(base, name)]
+        if storing:
+            return storing[-1]
+        for child in sorted(self.subclasses(ref)):
+            if self.attribute_stores(child, name):
+                return self.home(child, name)
+        return ref
+
+    def _stores(self, ref: FrameRef, name: str) -> bool:
+        return (ref.frame, name) in self._modules.stores(ref.path).own
+
+    def passed(self, ref: FrameRef, parameter: Parameter) -> Iterator[Value]:
+        """Yield what the project's own calls pass for a parameter of a function."""
+        positional = [p.name for p in self._modules.frame(ref).parameters if not p.is_variadic]
+        index = positional.index(parameter.name)
+        if self._modules.method_of(ref) is not None:
+            index -= 1
+        for call, where in self._calls(ref):
             passed = dict(call.keywords).get(parameter.name)
             if passed is None and index < len(call.arguments):
                 passed = call.arguments[index]
             if passed is not None:
                 yield from self._inference.values(passed, where)
 
-    def _constructor_calls(self, owner: FrameRef) -> Sequence[tuple[facts.Call, Where]]:
-        key = ("constructor calls", owner)
-        return self._inference.once(key, lambda: tuple(self._find_constructor_calls(owner)), ())
+    def _calls(self, ref: FrameRef) -> Sequence[tuple[facts.Call, Where]]:
+        return self._inference.once(("calls", ref), lambda: tuple(self._find_calls(ref)), ())
 
-    def _find_constructor_calls(self, owner: FrameRef) -> Iterator[tuple[facts.Call, Where]]:
-        name = self._modules.frame(owner).name
+    def _find_calls(self, ref: FrameRef) -> Iterator[tuple[facts.Call, Where]]:
+        """Yield the calls of a function, or of the class whose ``__init__`` it is."""
+        called = ref
+        if self._modules.frame(ref).name == "__init__":
+            called = self._modules.method_of(ref) or ref
+        name = self._modules.frame(called).name
         for module in self._modules.mentioning(name):
             for number, frame in enumerate(module.frames):
                 for position, event in enumerate(frame.events):
@@ -159,8 +184,9 @@ class Classes:
                     if not _may_name(event.call.function, name):
                         continue
                     where = Where(module.path, number, position)
-                    if Class(owner) in self._inference.values(event.call.function, where):
-                        yield event.call, where
+                    for value in self._inference.values(event.call.function, where):
+                        if isinstance(value, Class | Callable) and value.ref == called:
+                            yield event.call, where
 
 
 def _may_name(function: facts.Expression, name: str) -> bool:

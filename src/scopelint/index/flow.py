@@ -69,4 +69,4 @@ def reaching(
 
 def block_at(frame: Frame, event: int) -> int:
     """Return the block of an event; -1 stands for the end of the frame."""
-    return frame.events[event].block if event >= 0 else 0
+    return frame.events[event].block if 0 <= event < len(frame.events) else 0

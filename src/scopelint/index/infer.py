@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable as Function
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from scopelint import facts
-from scopelint.facts import Expression, Frame, FrameKind, Parameter, StoreEvent
+from scopelint.facts import Expression, FrameKind, Parameter, StoreEvent
 from scopelint.index import flow
 from scopelint.index.carriers import Carriers
 from scopelint.index.classes import Classes
@@ -25,6 +25,7 @@ from scopelint.index.values import (
     Instance,
     Member,
     Module,
+    Pair,
     Place,
     Value,
     Where,
@@ -118,8 +119,8 @@ class Inference:
         match expression:
             case facts.Unknown() | facts.Literal() | facts.Function():
                 return ()
-            case facts.Symbol(path=path):
-                return self.resolve(path, where.path)
+            case facts.Symbol():
+                return self.imported(expression, where.path)
             case facts.Definition(frame=number):
                 return (self._definition(FrameRef(where.path, number)),)
         key = ("values", expression, where)
@@ -147,10 +148,12 @@ class Inference:
             case facts.Element(base=facts.Display(elements=parts), position=int(position)):
                 if position < len(parts):
                     yield from self.values(parts[position], where)
-            case facts.Element(base=base):
+            case facts.Element(base=base, position=position):
                 for value in self.values(base, where):
                     if isinstance(value, Container):
                         yield from value.elements
+                    elif isinstance(value, Pair) and position == 1:
+                        yield from value.second
             case facts.Entered(manager=manager):
                 for value in self.values(manager, where):
                     yield from self.entered(value, Entry.BLOCK)
@@ -227,28 +230,16 @@ class Inference:
         key = ("stars", path, name)
         return self.once(key, lambda: self._from_stars(path, name), ())
 
-    def resolve(self, dotted: str, importer: str) -> tuple[Value, ...]:
-        """Return what an absolute dotted path names, following the project's re-exports."""
-        key = ("resolve", dotted, importer)
-        return self.once(key, lambda: _unique(self._resolve(dotted, importer)), ())
-
-    def _resolve(self, dotted: str, importer: str) -> Iterator[Value]:
-        if dotted in SCOPES or dotted in CARRIERS:
-            yield External(dotted)
-            return
-        path = self.modules.names.find(dotted, importer)
-        if path is not None and self.modules.facts(path) is not None:
-            yield Module(path)
-            return
-        holder, _, name = dotted.rpartition(".")
-        if not holder:
-            yield External(dotted)
-            return
-        for value in self.resolve(holder, importer):
-            if isinstance(value, External):
-                yield External(dotted)
-            else:
-                yield from self.member(value, name)
+    def imported(self, symbol: facts.Symbol, importer: str) -> tuple[Value, ...]:
+        """Return what an import binds, following the project's re-exports."""
+        if symbol.path in SCOPES or symbol.path in CARRIERS:
+            return (External(symbol.path),)
+        path = self.modules.names.find(symbol.module, importer)
+        if path is None or self.modules.facts(path) is None:
+            return (External(symbol.path),)
+        if symbol.path == symbol.module:
+            return (Module(path),)
+        return self.member(Module(path), symbol.path.removeprefix(f"{symbol.module}."))
 
     # --- parameters and annotations ------------------------------------------------------------------
 
@@ -278,8 +269,9 @@ class Inference:
             yield Container(_unique(known))
             return
         yield from known
-        if frame.name == "__init__" and owner is not None and not self._is_telling(known):
-            yield from self.classes.constructor_arguments(owner, ref, parameter)
+        is_private = frame.name.startswith("_") and not frame.name.endswith("__")
+        if (frame.name == "__init__" or is_private) and not self._is_telling(known):
+            yield from self.classes.passed(ref, parameter)
 
     def _is_telling(self, values: Iterable[Value]) -> bool:
         """Say whether an annotation names something that is known well enough to go by it."""
@@ -394,7 +386,7 @@ class Inference:
                 yield value
         if is_known:
             return
-        for store in self.classes.foreign_stores(ref, name):
+        for store in self.classes.stores_elsewhere(ref, name):
             yield from self.store(store)
 
     def store(self, store: Store) -> tuple[Value, ...]:
@@ -429,7 +421,7 @@ class Inference:
                 elif name in ("values", "copy"):
                     yield base
                 elif name == "items":
-                    yield Container((base,))
+                    yield Container((Pair(elements),))
                 return
             case Instance() if name in ENTER_METHODS:
                 entered = self.entered(base, Entry.HAND)
@@ -495,6 +487,10 @@ class Inference:
             for value in self.values(arguments[0], where):
                 if isinstance(value, Container):
                     yield from value.elements
+        elif name == "builtins.enumerate" and arguments:
+            for value in self.values(arguments[0], where):
+                if isinstance(value, Container):
+                    yield Container((Pair(value.elements),))
         elif name == "functools.partial" and arguments:
             yield from self.values(arguments[0], where)
         elif name != "builtins.super":
@@ -589,8 +585,7 @@ class Inference:
 
     def is_generator_manager(self, ref: FrameRef) -> bool:
         """Say whether a function is a generator that a decorator makes a context manager."""
-        from_frame = self.modules.frame(ref)
-        return bool(from_frame.decorators) and self.carriers.is_generator_manager(ref)
+        return self.carriers.is_generator_manager(ref)
 
 
 def _dotted(text: str) -> Expression:
@@ -604,7 +599,3 @@ def _dotted(text: str) -> Expression:
 def _unique(values: Iterable[Value]) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(values))
 
-
-def parameters_of(frame: Frame) -> Sequence[Parameter]:
-    """Return the parameters a caller passes by position, ``self`` left out for methods."""
-    return [p for p in frame.parameters if not p.is_variadic]

@@ -25,7 +25,8 @@ _FUNCTIONS = frozenset(name.rpartition(".")[2] for name in SPAWNERS)
 class Spawners:
     """Answers whether a call starts its argument in another task."""
 
-    def __init__(self, inference: Inference) -> None:
+    def __init__(self, inference: Inference, target_version: tuple[int, int]) -> None:
+        self._target_version = target_version
         self._inference = inference
         self._modules = inference.modules
 
@@ -43,7 +44,10 @@ class Spawners:
         for value in self._inference.values(call.function, where):
             match value:
                 case External(name=name) if name in SPAWNERS:
-                    return SPAWNERS[name], name
+                    spawner = SPAWNERS[name]
+                    is_gone = spawner.kind is SpawnerKind.BEFORE_312
+                    if not is_gone or self._target_version < (3, 12):
+                        return spawner, name
                 case Member(owner=Instance(made_by=str(made_by)) as owner, name=method):
                     if made_by in LOOP_MAKERS and method in LOOP_SPAWNERS:
                         return Spawner(SpawnerKind.COROUTINE), f"loop.{method}"

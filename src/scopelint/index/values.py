@@ -117,8 +117,15 @@ class Container:
     elements: tuple[Value, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What ``items()`` and ``enumerate()`` give: something, and one of these."""
+
+    second: tuple[Value, ...]
+
+
 Value: TypeAlias = (
-    External | Module | Class | Instance | Callable | Member | Coroutine | Container
+    External | Module | Class | Instance | Callable | Member | Coroutine | Container | Pair
 )
 
 

@@ -33,12 +33,17 @@ def in_functions(project: ProjectIndex, operations: Iterable[Operation]) -> str:
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
+def elsewhere(first: Sequence[Operation], later: Sequence[Operation]) -> Sequence[Operation]:
+    """Return the later operations that stand in other functions than the first, or else all."""
+    frames = {operation.where.ref for operation in first}
+    return [operation for operation in later if operation.where.ref not in frames] or later
+
+
 def told(project: ProjectIndex, operation: Operation, verb: str) -> Related:
     """Return an operation as a related site."""
     site = project.modules.site(operation.where.path, operation.span)
     label = project.modules.label(operation.where.ref)
-    hand_over = operation.handed_to
-    if hand_over is not None:
+    if operation.handed_to is not None and verb != "handed over":
         return Related(site, f"{verb} here, by a task that `{label}` starts")
     return Related(site, f"{verb} here, in `{label}`")
 

@@ -105,9 +105,12 @@ def _fate(project: ProjectIndex, entry: Operation, exits: Sequence[Operation]) -
     label = project.modules.label(entry.where.ref)
     if not exits:
         return f"is entered by hand in `{label}` and never left"
+    if all(leaving.handed_to is not None for leaving in exits):
+        return f"is entered by hand in `{label}` and left by another task"
     if all(leaving.where.ref == entry.where.ref for leaving in exits):
         return f"is entered and left by hand in `{label}`"
-    return f"is entered by hand in `{label}` and left in {_story.in_functions(project, exits)}"
+    others = _story.elsewhere([entry], exits)
+    return f"is entered by hand in `{label}` and left in {_story.in_functions(project, others)}"
 
 
 def _is_safe_in_one_function(

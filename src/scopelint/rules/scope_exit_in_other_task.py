@@ -14,9 +14,6 @@ from scopelint.model import Level, Related, ScopeKind
 from scopelint.rule import Nomination, Rule, Shape, level_for
 from scopelint.rules import _story
 
-# `asyncio.wait_for` runs its argument in the calling task since this version.
-WAIT_FOR_STAYS = (3, 12)
-
 
 class ScopeExitInOtherTask(Rule):
     """Reports the calls that start another task to enter or leave a scope."""
@@ -32,11 +29,9 @@ class ScopeExitInOtherTask(Rule):
             hand_over = operation.handed_to
             if hand_over is None or project.lifetimes.is_expected_to_fail(hand_over.where):
                 continue
-            if hand_over.kind is SpawnerKind.BEFORE_312:
-                if project.target_version < WAIT_FOR_STAYS:
-                    yield from self._known(project, operation, hand_over, Level.WARNING)
-                continue
-            yield from self._known(project, operation, hand_over, Level.ERROR)
+            is_old = hand_over.kind is SpawnerKind.BEFORE_312
+            level = Level.WARNING if is_old else Level.ERROR
+            yield from self._known(project, operation, hand_over, level)
             if hand_over.kind is SpawnerKind.COROUTINE:
                 yield from self._unresolved(project, operation, hand_over)
 
@@ -54,6 +49,7 @@ class ScopeExitInOtherTask(Rule):
         if hand_over.kind is SpawnerKind.BEFORE_312:
             message += " on Python before 3.12"
         related: list[Related] = list(_story.creations(project, operation.scopes))
+        related.append(_story.told(project, operation, "handed over"))
         related.extend(_story.storages(project, operation.key))
         if operation.act is Act.CLOSE:
             fills = project.lifetimes.contents(operation.key)

@@ -64,9 +64,10 @@ class ScopeOnExitStack(Rule):
         related.extend(_story.told(project, fill, "filled") for fill in fills)
         related.extend(_story.told(project, closing, "closed") for closing in closings)
         related.extend(_story.storages(project, key))
+        others = _story.elsewhere(fills, closings)
         text = _name(project, key, fills, closings)
         message = f"exit stack `{text}` is filled in {_story.in_functions(project, fills)} "
-        message += f"and closed in {_story.in_functions(project, closings)}"
+        message += f"and closed in {_story.in_functions(project, others)}"
         site = project.modules.at(place)
         yield self.nomination(
             lowered, message, place, anchor, shape, _story.ordered(site, related)
