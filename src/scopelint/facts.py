@@ -1,4 +1,4 @@
-"""The records that say what one file does: frames, events, expressions; no tree survives in them."""
+"""The records of what one file does: frames, events, expressions; no tree survives in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from scopelint.model import Span
 
-# --- expressions ---------------------------------------------------------------------------
+# --- expressions ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ UNKNOWN = Unknown()
 NONE = Literal("None")
 
 
-# --- blocks and events -----------------------------------------------------------------------
+# --- blocks and events ---------------------------------------------------------------
 
 
 class BlockKind(enum.Enum):
@@ -314,7 +314,7 @@ Event: TypeAlias = (
 )
 
 
-# --- frames and modules ----------------------------------------------------------------------
+# --- frames and modules --------------------------------------------------------------
 
 
 class FrameKind(enum.Enum):
@@ -368,9 +368,9 @@ class ModuleFacts:
     frames: tuple[Frame, ...]
 
 
-# --- plain form, for caches and worker processes ----------------------------------------------
+# --- plain form, for caches and worker processes -------------------------------------
 
-Plain: TypeAlias = "None | bool | int | str | tuple[Plain, ...]"
+Plain: TypeAlias = "bool | int | str | tuple[Plain, ...] | None"
 
 _ENUMS: tuple[type[enum.Enum], ...] = (BlockKind, AnchorKind, CallUse, FrameKind)
 _RECORDS: tuple[type, ...] = (

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from scopelint.facts import Anchor, AnchorKind
-from scopelint.index.stores import ADDERS
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
+from scopelint.libraries.containers import ADDERS
 from scopelint.model import Finding, Site
 from scopelint.rule import Nomination, Shape
 
@@ -168,5 +168,3 @@ def _finding(nomination: Nomination, root: str, refused: str | None) -> Finding:
         related=nomination.related,
         fix_refused=refused,
     )
-
-

@@ -175,9 +175,7 @@ def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[No
     return {path: tuple(found[path]) for path in sorted(found)}
 
 
-def _flagged(
-    files: _Files, nominated: Mapping[str, Sequence[Nomination]]
-) -> Iterator[Finding]:
+def _flagged(files: _Files, nominated: Mapping[str, Sequence[Nomination]]) -> Iterator[Finding]:
     if not nominated:
         return
     # LibCST takes a quarter of a second to import, which a clean project need not spend.

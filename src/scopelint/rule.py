@@ -62,9 +62,7 @@ class Rule:
         related: tuple[Related, ...],
     ) -> Nomination:
         """Return a nomination of this rule."""
-        return Nomination(
-            self.code, self.name, level, message, place, anchor, shape, related
-        )
+        return Nomination(self.code, self.name, level, message, place, anchor, shape, related)
 
 
 def level_for(level: Level, scopes: tuple[Held, ...]) -> Level | None:

@@ -31,8 +31,8 @@ _ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
 class Project:
     """All files that are looked at together, and those of them that are reported on.
 
-    ``root`` is absolute; ``files``, ``selected`` and ``named`` are relative to it; ``named`` are the
-    files that were given one by one, not by a directory around them. The files of a project
+    ``root`` is absolute; ``files``, ``selected`` and ``named`` are relative to it; ``named`` are
+    the files that were given one by one, not by a directory around them. The files of a project
     nested below the root belong to it as well: a nested root counts only when paths inside it,
     but no directory around it, are named.
     """

@@ -138,7 +138,7 @@ class FrameReader:
                 handler(draft, block, statement)
         return tuple(draft.finished() for draft in self._drafts)
 
-    # --- frames ----------------------------------------------------------------------------
+    # --- frames -----------------------------------------------------------------------
 
     def _open(self, head: Frame) -> _Draft:
         draft = _Draft(len(self._drafts), head)
@@ -219,7 +219,7 @@ class FrameReader:
                 annotation = self._reader.annotation(variadic.annotation)
                 yield facts.Parameter(variadic.arg, annotation, None, is_variadic=True)
 
-    # --- simple statements -------------------------------------------------------------------
+    # --- simple statements ------------------------------------------------------------
 
     def _store(
         self,
@@ -270,7 +270,7 @@ class FrameReader:
         ordinal = draft.ordinal(AnchorKind.ASSIGN)
         self._scan(draft, block, node.target)
         self._scan(draft, block, node.annotation)
-        value = UNKNOWN
+        value: Expression = UNKNOWN
         if node.value is not None:
             self._scan(draft, block, node.value)
             value = self._reader.read(node.value)
@@ -344,7 +344,7 @@ class FrameReader:
             bound = facts.Name(alias.asname or alias.name)
             self._store(draft, block, bound, facts.Symbol(path, origin), self._span(node))
 
-    # --- compound statements -----------------------------------------------------------------
+    # --- compound statements ----------------------------------------------------------
 
     def _if(self, draft: _Draft, block: int, node: ast.stmt) -> None:
         assert isinstance(node, ast.If)
@@ -362,9 +362,7 @@ class FrameReader:
     def _while(self, draft: _Draft, block: int, node: ast.stmt) -> None:
         assert isinstance(node, ast.While)
         number = draft.statement()
-        body = draft.block(
-            BlockKind.LOOP, block, number, node.lineno, self._reader.read(node.test)
-        )
+        body = draft.block(BlockKind.LOOP, block, number, node.lineno, self._reader.read(node.test))
         self._scan(draft, body, node.test)
         self._loop(draft, block, body, number, node)
 
@@ -451,7 +449,7 @@ class FrameReader:
         for index, statements in reversed(parts):
             self._push(draft, index, statements)
 
-    # --- expressions ---------------------------------------------------------------------------
+    # --- expressions ------------------------------------------------------------------
 
     def _scan(
         self, draft: _Draft, block: int, root: ast.expr, use: CallUse = CallUse.OTHER

@@ -58,7 +58,7 @@ class Carriers:
             return None
         return Held(held.kind, held.library, "carrier", self._modules.label(ref))
 
-    # --- generators ------------------------------------------------------------------------------
+    # --- generators -------------------------------------------------------------------
 
     def is_generator_manager(self, ref: FrameRef) -> bool:
         """Say whether a decorator makes a generator a context manager.
@@ -89,7 +89,7 @@ class Carriers:
                 found.extend(self._by_call(frame, event, where))
         return _weightiest(found)
 
-    # --- classes -----------------------------------------------------------------------------------
+    # --- classes ----------------------------------------------------------------------
 
     def _in_method(self, owner: FrameRef, ref: FrameRef) -> Held | None:
         key = ("enters", owner, ref)
@@ -137,7 +137,7 @@ class Carriers:
                     return found
         return None
 
-    # --- what one call enters ------------------------------------------------------------------------
+    # --- what one call enters ---------------------------------------------------------
 
     def _by_call(self, frame: Frame, event: CallEvent, where: Where) -> Iterator[Held]:
         """Yield the scopes that a call enters and that the frame leaves open."""

@@ -41,9 +41,7 @@ def are_exclusive(frame: Frame, first: int, second: int) -> bool:
     return False
 
 
-def reaching(
-    frame: Frame, stores: Sequence[tuple[int, int]], point: int, block: int
-) -> list[int]:
+def reaching(frame: Frame, stores: Sequence[tuple[int, int]], point: int, block: int) -> list[int]:
     """Return the events among ``stores`` whose value a name may have at a point of the frame.
 
     ``stores`` are pairs of event number and block, in order. A store hides the earlier ones if its

@@ -31,41 +31,26 @@ from scopelint.index.values import (
     Where,
 )
 from scopelint.libraries import CARRIERS, ENTER_METHODS, SCOPES
+from scopelint.libraries.containers import (
+    ANNOTATED,
+    CASTS,
+    CONTAINERS,
+    ONE_ELEMENT,
+    PAIR_VIEW,
+    PAIRS,
+    PARTIALS,
+    PROPERTIES,
+    SAME_ELEMENTS,
+    TAKERS,
+    TRANSPARENT,
+    TUPLES,
+    TYPES,
+    VIEWS,
+)
 from scopelint.model import ScopeKind
 
 # Questions nest as deep as code refers to code; past this the answer is "nothing known".
 MAX_NESTING = 80
-
-_TRANSPARENT = frozenset(
-    f"{module}.{name}"
-    for module in ("typing", "typing_extensions")
-    for name in ("Optional", "Union", "Annotated", "Final", "ClassVar", "Required", "NotRequired")
-)
-_CONTAINERS = frozenset(
-    {
-        *(f"builtins.{name}" for name in ("list", "set", "frozenset", "dict", "tuple")),
-        *(
-            f"{module}.{name}"
-            for module in ("typing", "collections", "collections.abc")
-            for name in (
-                "List", "Set", "Dict", "Tuple", "Sequence", "MutableSequence", "Mapping",
-                "MutableMapping", "Iterable", "Iterator", "Collection", "Deque", "deque",
-                "OrderedDict", "defaultdict", "DefaultDict", "ValuesView",
-            )
-        ),
-        "weakref.WeakKeyDictionary",
-        "weakref.WeakValueDictionary",
-        "weakref.WeakSet",
-    }
-)  # fmt: skip
-_SAME_ELEMENTS = frozenset(
-    f"builtins.{name}" for name in ("list", "set", "tuple", "sorted", "reversed", "iter", "filter")
-)
-_ONE_ELEMENT = frozenset({"builtins.next", "builtins.min", "builtins.max"})
-_TAKE_ELEMENT = frozenset({"pop", "get", "popleft", "setdefault", "get_nowait", "__getitem__"})
-_PROPERTIES = frozenset(
-    {"builtins.property", "functools.cached_property", "cached_property.cached_property"}
-)
 
 _Answer = TypeVar("_Answer")
 
@@ -86,9 +71,7 @@ class Inference:
         self._active: dict[tuple[object, ...], int] = {}
         self._low = MAX_NESTING + 1
 
-    def once(
-        self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer
-    ) -> _Answer:
+    def once(self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer) -> _Answer:
         """Answer a question once; inside its own answer it is answered by ``gap``."""
         if key in self._answers:
             return self._answers[key]  # type: ignore[return-value]  # stored under the same key
@@ -112,7 +95,7 @@ class Inference:
             self._low = min(outer, self._low)
         return result
 
-    # --- expressions -----------------------------------------------------------------------------
+    # --- expressions ------------------------------------------------------------------
 
     def values(self, expression: Expression, where: Where) -> tuple[Value, ...]:
         """Return what an expression may be at a point, ``()`` if nothing is known."""
@@ -123,8 +106,9 @@ class Inference:
                 return self.imported(expression, where.path)
             case facts.Definition(frame=number):
                 return (self._definition(FrameRef(where.path, number)),)
-        key = ("values", expression, where)
-        return self.once(key, lambda: _unique(self._values(expression, where)), ())
+            case _:
+                key = ("values", expression, where)
+                return self.once(key, lambda: _unique(self._values(expression, where)), ())
 
     def _values(self, expression: Expression, where: Where) -> Iterator[Value]:
         match expression:
@@ -163,13 +147,15 @@ class Inference:
             case facts.Display(elements=parts):
                 elements = [value for part in parts for value in self.values(part, where)]
                 yield Container(_unique(elements))
+            case _:
+                return
 
     def _definition(self, ref: FrameRef) -> Value:
         if self.modules.frame(ref).kind is FrameKind.CLASS:
             return Class(ref)
         return Callable(ref)
 
-    # --- names -------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------
 
     def _name(self, name: str, where: Where) -> Iterator[Value]:
         bindings = self.modules.bindings(where.path)
@@ -183,7 +169,9 @@ class Inference:
         is_hidden = False
         if owner == where.frame and where.event >= 0:
             block = flow.block_at(frame, where.event)
-            own = [(event, frame.events[event].block) for holder, event in stores if holder == owner]
+            own = [
+                (event, frame.events[event].block) for holder, event in stores if holder == owner
+            ]
             live = flow.reaching(frame, own, where.event, block)
             is_hidden = any(flow.encloses(frame, frame.events[e].block, block) for e in live)
             stores = [s for s in stores if s[0] != owner or s[1] in live]
@@ -241,7 +229,7 @@ class Inference:
             return (Module(path),)
         return self.member(Module(path), symbol.path.removeprefix(f"{symbol.module}."))
 
-    # --- parameters and annotations ------------------------------------------------------------------
+    # --- parameters and annotations ---------------------------------------------------
 
     def parameter(self, ref: FrameRef, parameter: Parameter) -> tuple[Value, ...]:
         """Return what a parameter of a function may be."""
@@ -308,26 +296,28 @@ class Inference:
                         yield Instance(value.ref, None, Entry.UNKNOWN)
                     elif isinstance(value, External):
                         yield Instance(value.name, None, Entry.UNKNOWN)
+            case _:
+                return
 
     def _generic(self, base: Expression, index: Expression, where: Where) -> Iterator[Value]:
         parts = index.elements if isinstance(index, facts.Display) else (index,)
         for value in self.values(base, Where(where.path, where.frame, -1)):
             name = value.name if isinstance(value, External) else ""
-            if name in ("typing.Annotated", "typing_extensions.Annotated"):
+            if name in ANNOTATED:
                 yield from self.annotated(parts[0], where)
-            elif name in _TRANSPARENT:
+            elif name in TRANSPARENT:
                 for part in parts:
                     yield from self.annotated(part, where)
-            elif name in _CONTAINERS:
-                kept = parts if name in ("builtins.tuple", "typing.Tuple") else parts[-1:]
+            elif name in CONTAINERS:
+                kept = parts if name in TUPLES else parts[-1:]
                 elements = [v for part in kept for v in self.annotated(part, where)]
                 yield Container(_unique(elements))
-            elif name in ("builtins.type", "typing.Type"):
+            elif name in TYPES:
                 yield from self.values(parts[0], Where(where.path, where.frame, -1))
             else:
                 yield from self.annotated(base, where)
 
-    # --- attributes ----------------------------------------------------------------------------------
+    # --- attributes -------------------------------------------------------------------
 
     def member(self, value: Value, name: str) -> tuple[Value, ...]:
         """Return what an attribute of a value may be."""
@@ -363,7 +353,7 @@ class Inference:
     def _instance_member(self, value: Instance, ref: FrameRef, name: str) -> tuple[Value, ...]:
         method = self.classes.method(ref, name)
         if method is not None:
-            if self.is_decorated(method, _PROPERTIES):
+            if self.is_decorated(method, PROPERTIES):
                 return self.returned(method)
             return (Callable(method, value),)
         found = self.attribute(ref, name)
@@ -398,7 +388,7 @@ class Inference:
             found.extend(self.annotated(store.annotation, store.where))
         return tuple(found)
 
-    # --- calls -----------------------------------------------------------------------------------------
+    # --- calls ------------------------------------------------------------------------
 
     def _call(self, call: facts.Call, where: Where) -> Iterator[Value]:
         if isinstance(call.function, facts.Attribute):
@@ -416,11 +406,11 @@ class Inference:
     ) -> Iterator[Value]:
         match base:
             case Container(elements=elements):
-                if name in _TAKE_ELEMENT:
+                if name in TAKERS:
                     yield from elements
-                elif name in ("values", "copy"):
+                elif name in VIEWS:
                     yield base
-                elif name == "items":
+                elif name == PAIR_VIEW:
                     yield Container((Pair(elements),))
                 return
             case Instance() if name in ENTER_METHODS:
@@ -434,6 +424,8 @@ class Inference:
                 held = self.held(base)
                 if held is not None and held.kind is ScopeKind.EXIT_STACK:
                     yield from self._call_stack(base, name, call, where)
+            case _:
+                pass
         for member in self.member(base, name):
             yield from self._call_value(member, call, where)
 
@@ -476,22 +468,22 @@ class Inference:
 
     def _call_external(self, name: str, call: facts.Call, where: Where) -> Iterator[Value]:
         arguments = call.arguments
-        if name in ("typing.cast", "typing_extensions.cast") and len(arguments) == 2:
+        if name in CASTS and len(arguments) == 2:
             yield from self.annotated(arguments[0], where)
             yield from self.values(arguments[1], where)
-        elif name in _SAME_ELEMENTS and arguments:
+        elif name in SAME_ELEMENTS and arguments:
             for value in self.values(arguments[-1], where):
                 if isinstance(value, Container):
                     yield value
-        elif name in _ONE_ELEMENT and arguments:
+        elif name in ONE_ELEMENT and arguments:
             for value in self.values(arguments[0], where):
                 if isinstance(value, Container):
                     yield from value.elements
-        elif name == "builtins.enumerate" and arguments:
+        elif name in PAIRS and arguments:
             for value in self.values(arguments[0], where):
                 if isinstance(value, Container):
                     yield Container((Pair(value.elements),))
-        elif name == "functools.partial" and arguments:
+        elif name in PARTIALS and arguments:
             yield from self.values(arguments[0], where)
         elif name != "builtins.super":
             yield Instance(name, Place(where.path, call.span), Entry.NOT)
@@ -511,7 +503,7 @@ class Inference:
         if not is_known and frame.returns is not None:
             yield from self.annotated(frame.returns, end_of(FrameRef(ref.path, frame.parent)))
 
-    # --- context managers ------------------------------------------------------------------------------
+    # --- context managers -------------------------------------------------------------
 
     def entered(self, value: Value, entry: Entry) -> tuple[Value, ...]:
         """Return what entering a value gives."""
@@ -563,7 +555,7 @@ class Inference:
                 found.append((value, held))
         return tuple(found)
 
-    # --- decorators --------------------------------------------------------------------------------------
+    # --- decorators -------------------------------------------------------------------
 
     def is_decorated(self, ref: FrameRef, names: Iterable[str]) -> bool:
         """Say whether one of a function's decorators is one of these, by canonical name."""
@@ -598,4 +590,3 @@ def _dotted(text: str) -> Expression:
 
 def _unique(values: Iterable[Value]) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(values))
-

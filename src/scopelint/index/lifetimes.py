@@ -77,7 +77,7 @@ class Lifetimes:
         self._paths = paths
         self.objects = Objects(inference)
 
-    # --- operations ------------------------------------------------------------------------------
+    # --- operations -------------------------------------------------------------------
 
     @cached_property
     def by_object(self) -> Mapping[ObjectKey, Sequence[Operation]]:
@@ -184,7 +184,7 @@ class Lifetimes:
         scopes = self._inference.scopes(expression, where)
         return any(held.kind is ScopeKind.EXIT_STACK for _, held in scopes)
 
-    # --- the story of one object -------------------------------------------------------------------
+    # --- the story of one object ------------------------------------------------------
 
     def closings(self, key: ObjectKey) -> tuple[Operation, ...]:
         """Return where an exit stack is closed, in any file."""
@@ -313,7 +313,7 @@ class Lifetimes:
                         if _may_be(part, key) and self.objects.key(part, where) == key:
                             yield where, used[1]
 
-    # --- who may do it -------------------------------------------------------------------------------
+    # --- who may do it ----------------------------------------------------------------
 
     def roots(self, operations: Iterable[Operation]) -> frozenset[FrameRef]:
         """Return the functions, callable by anybody, in which operations run."""

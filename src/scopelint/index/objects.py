@@ -10,12 +10,18 @@ from scopelint import facts
 from scopelint.facts import CallEvent, Expression, Frame, FrameKind, StoreEvent
 from scopelint.index import flow
 from scopelint.index.infer import Inference
-from scopelint.index.stores import ADDERS
 from scopelint.index.values import Class, FrameRef, Instance, Module, Where
+from scopelint.libraries.containers import (
+    ADDERS,
+    PAIR_VIEW,
+    PAIRS,
+    SAME_ELEMENTS,
+    TAKERS,
+    VIEWS,
+)
 
-_SAME_CONTAINER = frozenset({"values", "items", "copy"})
-_ONE_OF = frozenset({"pop", "get", "popleft", "setdefault", "get_nowait"})
-_WRAPPERS = frozenset({"list", "tuple", "set", "sorted", "reversed", "iter"})
+_SAME_CONTAINER = VIEWS | {PAIR_VIEW}
+_WRAPPERS = frozenset(name.rpartition(".")[2] for name in SAME_ELEMENTS | PAIRS)
 
 
 class Home(enum.Enum):
@@ -70,7 +76,7 @@ class Objects:
             case facts.Call(function=facts.Attribute(base=base, name=name)):
                 if name in _SAME_CONTAINER:
                     return self.key(base, where)
-                if name in _ONE_OF:
+                if name in TAKERS:
                     return self._element(base, where)
                 return self._made_in_place(expression, where)
             case facts.Call(function=facts.Name(id=name), arguments=(argument,)):
@@ -143,7 +149,7 @@ class Objects:
                 keys = (self._alias(option, where) for option in options)
                 return next((key for key in keys if key is not None), None)
             case facts.Call(function=facts.Attribute(base=base, name=name)):
-                if name in _ONE_OF:
+                if name in TAKERS:
                     return self._element(base, where)
                 if name in _SAME_CONTAINER:
                     return self.key(base, where)

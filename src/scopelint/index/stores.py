@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scopelint.facts import (
@@ -17,16 +17,7 @@ from scopelint.facts import (
     Subscript,
 )
 from scopelint.index.values import Where
-
-# Methods that put an argument into a container, and which argument it is.
-ADDERS: Mapping[str, int] = {
-    "append": 0,
-    "appendleft": 0,
-    "add": 0,
-    "insert": 1,
-    "put_nowait": 0,
-    "setdefault": 1,
-}
+from scopelint.libraries.containers import ADDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +87,7 @@ def stores_of(module: ModuleFacts) -> Stores:
     return found
 
 
-def _add_store(
-    found: Stores, own: tuple[str, int] | None, where: Where, event: StoreEvent
-) -> None:
+def _add_store(found: Stores, own: tuple[str, int] | None, where: Where, event: StoreEvent) -> None:
     if isinstance(event.target, Subscript):
         store = Store(where, event.value, None, is_element=True)
         _add(found, own, event.target.base, store)

@@ -69,9 +69,7 @@ class ScopeOnExitStack(Rule):
         message = f"exit stack `{text}` is filled in {_story.in_functions(project, fills)} "
         message += f"and closed in {_story.in_functions(project, others)}"
         site = project.modules.at(place)
-        yield self.nomination(
-            lowered, message, place, anchor, shape, _story.ordered(site, related)
-        )
+        yield self.nomination(lowered, message, place, anchor, shape, _story.ordered(site, related))
 
 
 def _filled(project: ProjectIndex) -> Iterator[ObjectKey]:

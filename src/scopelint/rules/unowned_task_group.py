@@ -92,9 +92,7 @@ def _candidates(project: ProjectIndex) -> Iterator[tuple[Store, Expression]]:
         yield from _global_candidates(project, path)
 
 
-def _global_candidates(
-    project: ProjectIndex, path: str
-) -> Iterator[tuple[Store, Expression]]:
+def _global_candidates(project: ProjectIndex, path: str) -> Iterator[tuple[Store, Expression]]:
     bindings = project.modules.bindings(path)
     frames = project.modules.known(path).frames
     for name in bindings.global_names():
