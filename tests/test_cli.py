@@ -73,7 +73,7 @@ def test_quiet_prints_findings_alone(dirty: Path) -> None:
 
 
 def test_verbose_says_what_was_checked(project: Path) -> None:
-    assert run("check", "-v", at=project).stderr.startswith("Checked 1 files in ")
+    assert run("check", "-v", at=project).stderr.startswith("Checked 1 file in ")
 
 
 def test_selectors_are_repeatable_and_separated_by_commas(dirty: Path) -> None:
@@ -108,9 +108,24 @@ def test_a_missing_path_exits_with_one(project: Path) -> None:
     assert result.stderr == "error: nope.py: no such file or directory\n"
 
 
+def test_an_empty_path_exits_with_two(project: Path) -> None:
+    result = run("check", "", "clean.py", at=project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.endswith("Error: A path is empty.\n")
+
+
 def test_a_file_that_does_not_parse_exits_with_one(project: Path) -> None:
+    (project / "broken.py").write_text("async def __aenter__(:\n", encoding="utf-8")
+    for arguments in ([], ["broken.py"]):
+        result = run("check", *arguments, at=project)
+        assert result.returncode == 1
+        assert result.stdout.startswith("broken.py:1:22: invalid-syntax: ")
+
+
+def test_a_file_that_cannot_matter_need_not_parse_unless_it_is_named(project: Path) -> None:
     (project / "broken.py").write_text("def f(:\n", encoding="utf-8")
-    result = run("check", at=project)
+    assert run("check", at=project).stdout == "All checks passed!\n"
+    result = run("check", "broken.py", at=project)
     assert result.returncode == 1
     assert result.stdout.startswith("broken.py:1:7: invalid-syntax: ")
 
@@ -198,8 +213,10 @@ def test_an_unknown_rule_names_the_nearest() -> None:
 
 
 def test_a_rule_or_all_of_them_must_be_named() -> None:
-    assert run("rule").returncode == 2
-    assert run("rule", "SCP102", "--all").returncode == 2
+    for arguments in ([], ["SCP102", "--all"]):
+        result = run("rule", *arguments)
+        assert result.returncode == 2
+        assert "Name one rule (SCP101, SCP102, " in result.stderr
 
 
 def test_the_version_is_printed() -> None:

@@ -80,7 +80,7 @@ def commands() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print findings and nothing else.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was checked.")
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
-@click.option("--no-prescan", is_flag=True, help="Analyze every file; for comparing.")
+@click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
 def check(
     paths: tuple[str, ...],
     select: tuple[str, ...],
@@ -95,8 +95,10 @@ def check(
     """Check files and directories, by default the working directory.
 
     RULES are codes, prefixes of codes, names or ALL, separated by commas; the more specific
-    selector wins.
+    selector wins. `scopelint rule --all` tells what there is.
     """
+    if "" in paths:
+        raise click.UsageError("A path is empty.")
     config = Config(
         paths=paths or (".",),
         select=_split(select),
@@ -112,7 +114,8 @@ def check(
     _write_report(report, config)
     if verbose:
         seconds = time.monotonic() - started
-        _complain(f"Checked {report.files_checked} files in {seconds:.2f} s.")
+        files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
+        _complain(f"Checked {files} in {seconds:.2f} s.")
     return _CLEAN if exit_zero else _exit_code(report)
 
 
@@ -128,7 +131,8 @@ def check(
 def explain(rule: str | None, is_all: bool, output_format: str) -> int:
     """Explain a rule, or all of them."""
     if is_all == (rule is not None):
-        raise click.UsageError("Name one rule, or give --all.")
+        codes = ", ".join(known.code for known in _rules(None))
+        raise click.UsageError(f"Name one rule ({codes}), or give --all.")
     chosen = _rules(rule)
     match output_format:
         case "json":

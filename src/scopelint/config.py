@@ -117,7 +117,7 @@ def _from_pyproject(path: str) -> Iterator[str]:
     try:
         with open(path, "rb") as stream:
             document = tomllib.load(stream)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ScopelintError(f"{path} is not valid TOML, correct it: {error}") from error
     except OSError as error:
         raise ScopelintError(f"{path} cannot be read: {error.strerror}") from error

@@ -406,8 +406,8 @@ def identifiers(facts: ModuleFacts) -> frozenset[str]:
         if isinstance(plain, tuple):
             pending.extend(plain)
         elif isinstance(plain, str):
-            found.update(_IDENTIFIER.findall(plain))
-    return frozenset(found)
+            found.add(plain)
+    return frozenset(word for text in found for word in _IDENTIFIER.findall(text))
 
 
 def from_plain(plain: Plain) -> object:

@@ -138,7 +138,12 @@ def _project(root: str, named: Sequence[str]) -> tuple[Project, list[Failure]]:
         selected=frozenset(name[start:] for name in selected),
         named=frozenset(name[start:] for path, name in names.items() if path in named_files),
     )
-    return project, [directory.failure for directory in walked if directory.failure]
+    # A directory nobody named, say a database's own one in the checkout, is nobody's concern here.
+    return project, [
+        directory.failure
+        for directory in walked
+        if directory.failure and _prefix(directory.path).startswith(prefixes)
+    ]
 
 
 def _walk_all(root: str, named_directories: Sequence[str]) -> list[_Directory]:
@@ -208,11 +213,19 @@ def _python_files(
     files: list[str] = []
     links: list[str] = []
     for entry in entries:
-        if not entry.name.endswith(_SUFFIXES) or not entry.is_file():
+        if not entry.name.endswith(_SUFFIXES) or not _is_file(entry):
             continue
         if not _is_ignored(prefix + entry.name, ignores):
             (links if entry.is_symlink() else files).append(prefix + entry.name)
     return _Directory(path, tuple(files), tuple(links))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        # A link that leads to itself, for one.
+        return False
 
 
 def _is_excluded(name: str, path: str, excluded: frozenset[str]) -> bool:
@@ -376,6 +389,8 @@ def _syntax_sentence(error: SyntaxError) -> str:
     message = error.msg[:1].lower() + error.msg[1:]
     if message.startswith("missing parentheses in call to"):
         return f"{message} (this is Python 2 code)"
+    if message.startswith("encoding problem"):
+        return "starts with the byte order mark of UTF-8 but declares another encoding"
     if not error.lineno:
         # It is about the declared encoding, which was looked at before any grammar.
         return message

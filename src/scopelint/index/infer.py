@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable as Function
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from scopelint import facts
 from scopelint.facts import Expression, FrameKind, Parameter, StoreEvent
 from scopelint.index import flow
+from scopelint.index.answers import Answers
 from scopelint.index.carriers import Carriers
 from scopelint.index.classes import Classes
 from scopelint.index.project import Modules, end_of
@@ -49,51 +51,27 @@ from scopelint.libraries.containers import (
 )
 from scopelint.model import ScopeKind
 
-# Questions nest as deep as code refers to code; past this the answer is "nothing known".
-MAX_NESTING = 80
+# A value with more possibilities, or containers in containers in containers, is data.
+MAX_VALUES = 24
+MAX_DEPTH = 3
 
 _Answer = TypeVar("_Answer")
 
 
 class Inference:
-    """Answers what expressions may be; every answer is memorized.
-
-    The answer is a least fixpoint: a question that comes up again while it is being answered
-    contributes nothing, and an answer that rested on such a gap is not memorized until the
-    question that caused the gap is answered itself.
-    """
+    """Answers what expressions may be; every answer is memorized."""
 
     def __init__(self, modules: Modules) -> None:
         self.modules = modules
         self.classes = Classes(modules, self)
         self.carriers = Carriers(self)
-        self._answers: dict[tuple[object, ...], object] = {}
-        self._active: dict[tuple[object, ...], int] = {}
-        self._low = MAX_NESTING + 1
+        self._answers = Answers()
 
-    def once(self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer) -> _Answer:
+    def once(
+        self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer
+    ) -> _Answer:
         """Answer a question once; inside its own answer it is answered by ``gap``."""
-        if key in self._answers:
-            return self._answers[key]  # type: ignore[return-value]  # stored under the same key
-        if key in self._active:
-            self._low = min(self._low, self._active[key])
-            return gap
-        if len(self._active) >= MAX_NESTING:
-            self._low = -1
-            return gap
-        index = len(self._active)
-        self._active[key] = index
-        outer, self._low = self._low, MAX_NESTING + 1
-        try:
-            result = answer()
-        finally:
-            del self._active[key]
-        if self._low >= index:
-            self._answers[key] = result
-            self._low = outer
-        else:
-            self._low = min(outer, self._low)
-        return result
+        return self._answers.once(key, answer, gap)
 
     # --- expressions ------------------------------------------------------------------
 
@@ -146,7 +124,7 @@ class Inference:
                     yield from self.values(option, where)
             case facts.Display(elements=parts):
                 elements = [value for part in parts for value in self.values(part, where)]
-                yield Container(_unique(elements))
+                yield _container(elements)
             case _:
                 return
 
@@ -194,7 +172,7 @@ class Inference:
     def _element(self, store: Store) -> Iterator[Value]:
         elements = self.values(store.value, store.where)
         if elements:
-            yield Container(elements)
+            yield _container(elements)
 
     def _from_stars(self, path: str, name: str) -> tuple[Value, ...]:
         for star in self.modules.bindings(path).stars:
@@ -254,7 +232,7 @@ class Inference:
         if parameter.default is not None:
             known.extend(self.values(parameter.default, outside))
         if parameter.is_variadic:
-            yield Container(_unique(known))
+            yield _container(known)
             return
         yield from known
         is_private = frame.name.startswith("_") and not frame.name.endswith("__")
@@ -311,7 +289,7 @@ class Inference:
             elif name in CONTAINERS:
                 kept = parts if name in TUPLES else parts[-1:]
                 elements = [v for part in kept for v in self.annotated(part, where)]
-                yield Container(_unique(elements))
+                yield _container(elements)
             elif name in TYPES:
                 yield from self.values(parts[0], Where(where.path, where.frame, -1))
             else:
@@ -589,4 +567,17 @@ def _dotted(text: str) -> Expression:
 
 
 def _unique(values: Iterable[Value]) -> tuple[Value, ...]:
-    return tuple(dict.fromkeys(values))
+    return tuple(itertools.islice(dict.fromkeys(values), MAX_VALUES))
+
+
+def _container(values: Iterable[Value]) -> Container:
+    """Return a container of values; of what nests deeper, as data does, nothing is kept."""
+    return Container(_unique(value for value in values if _depth(value) < MAX_DEPTH))
+
+
+def _depth(value: Value) -> int:
+    match value:
+        case Container(elements=inner) | Pair(second=inner) | Coroutine(results=inner):
+            return 1 + max(map(_depth, inner), default=0)
+        case _:
+            return 0

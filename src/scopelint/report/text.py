@@ -17,7 +17,7 @@ _Line: TypeAlias = tuple[tuple[str, str], ...]
 
 _MIN_WIDTH = 40
 _TAB = 4
-_LABEL_ROOM = 32
+_LINK_TO_PAGE = re.compile(r"\[([^]]*)\]\([^)]*\.md\)")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.NOTE: "bold cyan"}
 _GUTTER = "bold blue"
@@ -90,13 +90,13 @@ def summary(report: Report, *, is_coloured: bool) -> str:
 def problems(report: Report, working_directory: str) -> tuple[str, ...]:
     """Return a sentence for every path that is missing or cannot be read."""
     return tuple(
-        f"{relative(failure.path, working_directory)}: {failure.message}"
+        f"{_shown_path(failure.path, working_directory)}: {failure.message}"
         for failure in unread(report)
     )
 
 
 def page(markdown: str, *, width: int, is_coloured: bool) -> str:
-    """Return a rule's page laid out for a terminal."""
+    """Return a rule's page laid out for a terminal, where links to other pages lead nowhere."""
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -109,7 +109,8 @@ def page(markdown: str, *, width: int, is_coloured: bool) -> str:
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(Markdown(markdown, code_theme="ansi_dark", hyperlinks=False))
+        text = _LINK_TO_PAGE.sub(r"\1", markdown)
+        console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
     return "".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1])
 
 
@@ -117,7 +118,7 @@ def _concise_line(entry: Finding, working_directory: str) -> _Line:
     span = entry.site.span
     code = f"{entry.code}:" if entry.code == entry.name else entry.code
     return (
-        (relative(entry.site.path, working_directory), "bold"),
+        (_shown_path(entry.site.path, working_directory), "bold"),
         (f":{span.line}:{span.column + 1}: ", ""),
         (code, _STYLES[entry.level]),
         (f" {entry.message}", ""),
@@ -143,7 +144,7 @@ def _frames(
     for path, in_file in marks.items():
         is_primary = path == entry.site.path
         site = entry.site if is_primary else _first_site(entry, path)
-        place = f"{relative(path, working_directory)}:{_position(site)}"
+        place = f"{_shown_path(path, working_directory)}:{_position(site)}"
         yield (" " * margin + ("--> " if is_primary else "::: "), _GUTTER), (place, "")
         if path in sources:
             yield ((" " * margin + " |", _GUTTER),)
@@ -203,6 +204,10 @@ def _view(text: str, mark: _Mark | None, room: int) -> _View:
     # Only a mark near the start needs measuring: a line can have a million characters.
     if mark and len(text) > room and (end >= room or whole.cells(end) >= room):
         start = max(0, min(mark.column, len(text)) - room // 4)
+        # Where the rest of the line is short, what stands before the mark gets its room.
+        last = max(0, len(text) - room + 1)
+        if last < start and _width(_printable(text[last:])) < room:
+            start = last
     shown = "…" * bool(start) + _printable(text[start : start + room + 1])
     return _View(text, start, _cropped(shown, room))
 
@@ -215,7 +220,8 @@ def _underline(view: _View, mark: _Mark, room: int) -> Iterator[_Line]:
         yield (" " * begin, ""), (f"{line} {mark.sentence}".rstrip(), mark.style)
         return
     yield (" " * begin, ""), (line, mark.style)
-    indent = max(0, min(begin, room - _LABEL_ROOM))
+    # One line that starts further left reads better than several beneath the underline.
+    indent = max(0, min(begin, room - _width(mark.sentence)))
     for part in _wrapped(mark.sentence, room - indent):
         yield (" " * indent, ""), (part, mark.style)
 
@@ -260,6 +266,16 @@ def _mark(site: Site, sentence: str, style: str, *, is_related: bool) -> _Mark:
 
 def _position(site: Site) -> str:
     return f"{site.span.line}:{site.span.column + 1}"
+
+
+def _shown_path(path: str, working_directory: str) -> str:
+    """Return a path for a reader, with escapes for line breaks and what no terminal can print."""
+    shown = relative(path, working_directory)
+    if shown.isprintable():
+        return shown
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown
+    )
 
 
 def _printable(text: str) -> str:
