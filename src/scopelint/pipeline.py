@@ -59,7 +59,7 @@ class _Files:
 
     project: source.Project
     is_sifted: bool
-    decisive: list[str] = field(default_factory=list)
+    seeds: list[str] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
     _kept: dict[str, bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
@@ -75,7 +75,7 @@ class _Files:
         return f"{self.project.root}/{path}"
 
     def sift(self) -> Iterator[str]:
-        """Read every file and keep in ``decisive`` those that can have a finding."""
+        """Read every file and keep in ``seeds`` those whose words say they can have a finding."""
         for path in self.project.files:
             yield path
             raw = self._read(path)
@@ -83,7 +83,7 @@ class _Files:
                 continue
             matters = may_matter(raw)
             if matters or not self.is_sifted:
-                self.decisive.append(path)
+                self.seeds.append(path)
 
     def _read(self, path: str) -> bytes | None:
         if path in self._kept:
@@ -159,7 +159,7 @@ def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[No
     index = ProjectIndex(
         files.project.root,
         files.project.files,
-        files.decisive,
+        files.seeds,
         files.facts,
         files.mentioning,
         settings.target_version,

@@ -9,7 +9,9 @@ from scopelint.facts import ModuleFacts
 from scopelint.index.callers import Callers
 from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Lifetimes
+from scopelint.index.objects import Objects
 from scopelint.index.project import Modules
+from scopelint.index.reach import decisive_files
 from scopelint.index.spawners import Spawners
 
 __all__ = ["ProjectIndex"]
@@ -18,27 +20,33 @@ __all__ = ["ProjectIndex"]
 class ProjectIndex:
     """The read-only index of one project.
 
-    ``decisive`` are the files in which a finding can have one of its decisive sites; the others
-    are read when a question leads to them. ``target_version`` is the lowest Python the project
-    supports.
+    ``seeds`` are the files whose own words say that a finding can have a decisive site in them;
+    the others are read when a question leads to them. ``target_version`` is the lowest Python
+    that the project supports.
     """
 
     def __init__(
         self,
         root: str,
         files: Sequence[str],
-        decisive: Sequence[str],
+        seeds: Sequence[str],
         load: Callable[[str], ModuleFacts | None],
         mentioning: Callable[[str], Sequence[str]],
         target_version: tuple[int, int],
     ) -> None:
-        self.decisive = decisive
+        self._seeds = seeds
         self.modules = Modules(root, files, load, mentioning)
         self.inference = Inference(self.modules)
         self.spawners = Spawners(self.inference, target_version)
         self.callers = Callers(self.inference, self.spawners)
+        self.objects = Objects(self.inference)
+
+    @cached_property
+    def decisive(self) -> tuple[str, ...]:
+        """Return the files in which a finding can have one of its decisive sites."""
+        return decisive_files(self.inference, self.objects, self._seeds)
 
     @cached_property
     def lifetimes(self) -> Lifetimes:
         """Return what is opened and closed by hand in the project."""
-        return Lifetimes(self.inference, self.spawners, self.callers, self.decisive)
+        return Lifetimes(self.inference, self.spawners, self.callers, self.objects, self.decisive)

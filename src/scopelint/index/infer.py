@@ -67,9 +67,7 @@ class Inference:
         self.carriers = Carriers(self)
         self._answers = Answers()
 
-    def once(
-        self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer
-    ) -> _Answer:
+    def once(self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer) -> _Answer:
         """Answer a question once; inside its own answer it is answered by ``gap``."""
         return self._answers.once(key, answer, gap)
 

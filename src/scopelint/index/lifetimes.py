@@ -68,14 +68,19 @@ class Lifetimes:
     """Answers what happens to each object that is entered, left, filled or closed by hand."""
 
     def __init__(
-        self, inference: Inference, spawners: Spawners, callers: Callers, paths: Sequence[str]
+        self,
+        inference: Inference,
+        spawners: Spawners,
+        callers: Callers,
+        objects: Objects,
+        paths: Sequence[str],
     ) -> None:
         self._inference = inference
         self._modules = inference.modules
         self._spawners = spawners
         self._callers = callers
         self._paths = paths
-        self.objects = Objects(inference)
+        self.objects = objects
 
     # --- operations -------------------------------------------------------------------
 
