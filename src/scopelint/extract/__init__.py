@@ -20,5 +20,5 @@ def extract(text: str, path: str, name: str, *, is_package: bool) -> ModuleFacts
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
     package = name if is_package else name.rpartition(".")[0]
-    frames = FrameReader(Positions(text), name, package).read(tree)
+    frames = FrameReader(Positions(text), package).read(tree)
     return ModuleFacts(path, name, is_package, frames)
