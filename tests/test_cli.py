@@ -199,6 +199,11 @@ def test_a_rule_is_explained_by_code_or_name(rule: str) -> None:
     assert run("rule", rule).stdout
 
 
+def test_links_between_pages_are_not_shown_as_files() -> None:
+    assert ".md" in run("rule", "SCP201", "--output-format", "markdown").stdout
+    assert ".md" not in run("rule", "SCP201").stdout
+
+
 def test_all_rules_are_explained_in_order_of_code() -> None:
     entries = json.loads(run("rule", "--all", "--output-format", "json").stdout)
     codes = [entry["code"] for entry in entries]

@@ -512,29 +512,25 @@ def test_what_python_refuses_is_refused(text: str) -> None:
         extract(text, "m.py", "m", is_package=False)
 
 
-# --- defects that are known -----------------------------------------------------------
+# --- heads of handlers and cases ------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the type of an `except` is not scanned")
 def test_a_call_in_the_head_of_an_except_counts() -> None:
     (module,) = frames("try:\n    a()\nexcept b():\n    c()\nexcept d():\n    e()")
     assert [name(event) for event in events(module, CallEvent)] == ["a", "b", "c", "d", "e"]
 
 
-@pytest.mark.xfail(strict=True, reason="guards are scanned before the bodies of earlier cases")
 def test_guards_and_bodies_of_cases_count_in_source_order() -> None:
     (module,) = frames("match a:\n    case 1 if b():\n        c()\n    case 2 if d():\n        e()")
     found = sorted(events(module, CallEvent), key=lambda event: event.ordinal)
     assert [name(event) for event in found] == ["b", "c", "d", "e"]
 
 
-@pytest.mark.xfail(strict=True, reason="`except ... as name` binds nothing")
 def test_the_name_of_an_except_is_bound() -> None:
     (module,) = frames("try: pass\nexcept E as error: pass")
     assert [render(store.target) for store in events(module, StoreEvent)] == ["error"]
 
 
-@pytest.mark.xfail(strict=True, reason="`case {**rest}` binds nothing")
 def test_the_rest_of_a_mapping_pattern_is_bound() -> None:
     (module,) = frames("match a:\n    case {**rest}: pass")
     assert [render(store.target) for store in events(module, StoreEvent)] == ["rest"]

@@ -31,6 +31,7 @@ def test_the_nearest_project_file_marks_the_root(tmp_path: Path) -> None:
         root=tmp_path.as_posix(),
         files=("src/pkg/__init__.py", "tests/test_pkg.py"),
         selected=frozenset({"src/pkg/__init__.py"}),
+        named=frozenset({"src/pkg/__init__.py"}),
     )
 
 

@@ -181,7 +181,7 @@ class AnchorKind(enum.Enum):
     FOR = 5
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Anchor:
     """The node of a site: the ``ordinal``-th node of its kind that lies directly in ``frame``.
 
@@ -193,11 +193,6 @@ class Anchor:
     frame: int
     kind: AnchorKind
     ordinal: int
-
-    @property
-    def sort_key(self) -> tuple[int, int, int]:
-        """Return the order of anchors in a file."""
-        return (self.frame, self.kind.value, self.ordinal)
 
 
 class CallUse(enum.Enum):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
+from scopelint.extract import parsed
 from scopelint.facts import Anchor, AnchorKind
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
@@ -15,6 +16,8 @@ from scopelint.rule import Nomination, Shape
 
 # LibCST's parser recurses in native code; source nested deeper than this could end the process.
 MAX_NESTING = 300
+# Tables of literals cost LibCST a second and fifty megabytes for every ten thousand nodes.
+MAX_NODES = 150_000
 
 _OPERATIONS = ENTER_METHODS | EXIT_METHODS | STACK_CLOSERS | STACK_FILLERS
 
@@ -88,11 +91,15 @@ def flag(text: str, nominations: Sequence[Nomination], root: str) -> Iterator[Fi
 
     What LibCST cannot read stays a finding, with ``fix_refused`` saying so.
     """
+    quoted = [nomination for nomination in nominations if nomination.anchor.ordinal < 0]
+    for nomination in quoted:
+        yield _finding(nomination, root, "code in an f-string is not changed")
     try:
         confirmed = _confirmed(text, nominations)
     except _UnreadableError as error:
-        refused = str(error)
-        yield from (_finding(nomination, root, refused) for nomination in nominations)
+        for nomination in nominations:
+            if nomination not in quoted:
+                yield _finding(nomination, root, str(error))
         return
     yield from (_finding(nomination, root, None) for nomination in confirmed)
 
@@ -102,8 +109,8 @@ class _UnreadableError(Exception):
 
 
 def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nomination]:
-    if _is_too_deep(text):
-        raise _UnreadableError("the file nests too deeply for a fix")
+    if _is_too_much(text):
+        raise _UnreadableError("the file is too large or nests too deeply for a fix")
     try:
         tree = cst.parse_module(text)
     except (cst.ParserSyntaxError, RecursionError) as error:
@@ -117,12 +124,14 @@ def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nominat
     return visitor.confirmed
 
 
-def _is_too_deep(text: str) -> bool:
-    """Say whether a syntax tree is deeper than LibCST can be trusted with."""
-    pending: list[tuple[ast.AST, int]] = [(ast.parse(text), 0)]
+def _is_too_much(text: str) -> bool:
+    """Say whether a syntax tree is deeper or larger than LibCST can be trusted with."""
+    pending: list[tuple[ast.AST, int]] = [(parsed(text), 0)]
+    count = 0
     while pending:
         node, depth = pending.pop()
-        if depth > MAX_NESTING:
+        count += 1
+        if depth > MAX_NESTING or count > MAX_NODES:
             return True
         pending.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
     return False

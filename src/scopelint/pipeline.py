@@ -34,6 +34,7 @@ def check(config: Config, progress: Progress | None = None) -> Report:
     discovery = source.discover(config.paths)
     findings: list[Finding] = []
     failures: list[Failure] = list(discovery.failures)
+    texts: dict[str, str] = {}
     total = sum(len(project.files) for project in discovery.projects)
     done = 0
     for project in discovery.projects:
@@ -42,14 +43,17 @@ def check(config: Config, progress: Progress | None = None) -> Report:
             done += 1
             if progress is not None:
                 progress(done, total)
-        findings.extend(_flagged(files, _nominated(files, rules)))
+        flagged = list(_flagged(files, _nominated(files, rules)))
+        findings.extend(flagged)
+        if config.output_format is OutputFormat.FULL:
+            texts.update(files.texts(flagged))
         failures.extend(files.failures[path] for path in sorted(files.failures))
     ordered = sorted(findings, key=lambda f: (f.site, f.code, f.message))
     return Report(
         findings=tuple(ordered),
         failures=tuple(sorted(failures, key=lambda failure: failure.path)),
         files_checked=sum(len(project.selected) for project in discovery.projects),
-        texts=_texts(ordered) if config.output_format is OutputFormat.FULL else {},
+        texts=texts,
     )
 
 
@@ -138,6 +142,13 @@ class _Files:
         """Return the text of a file that has facts."""
         return source.decode(self._read(path) or b"")
 
+    def texts(self, findings: Iterable[Finding]) -> Mapping[str, str]:
+        """Return the text of every file that has a site of a finding, by absolute path."""
+        sites = {finding.site for finding in findings}
+        sites |= {related.site for finding in findings for related in finding.related}
+        start = len(self.absolute(""))
+        return {path: self.text(path[start:]) for path in sorted({site.path for site in sites})}
+
     def is_provider(self, path: str) -> bool:
         """Say whether a file is part of a library that itself provides scopes."""
         name, _ = self._names.own(path)
@@ -183,10 +194,3 @@ def _flagged(files: _Files, nominated: Mapping[str, Sequence[Nomination]]) -> It
 
     for path, nominations in nominated.items():
         yield from flag(files.text(path), nominations, files.project.root)
-
-
-def _texts(findings: Iterable[Finding]) -> Mapping[str, str]:
-    """Return the text of every file that has a site of a finding."""
-    paths = {finding.site.path for finding in findings}
-    paths |= {related.site.path for finding in findings for related in finding.related}
-    return {path: source.decode(source.read(path)) for path in sorted(paths)}

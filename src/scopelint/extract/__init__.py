@@ -15,10 +15,14 @@ def extract(text: str, path: str, name: str, *, is_package: bool) -> ModuleFacts
 
     Raises `SyntaxError`, `ValueError`, `RecursionError` or `MemoryError` as `ast.parse` does.
     """
-    with warnings.catch_warnings():
-        # Invalid escapes and the like are the affair of whoever runs the code.
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text)
+    tree = parsed(text)
     package = name if is_package else name.rpartition(".")[0]
     frames = FrameReader(Positions(text), package).read(tree)
     return ModuleFacts(path, name, is_package, frames)
+
+
+def parsed(text: str) -> ast.Module:
+    """Return the syntax tree of a file, without the warnings that its own users get."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)

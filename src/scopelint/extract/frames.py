@@ -20,7 +20,8 @@ from scopelint.facts import (
 )
 from scopelint.model import Span
 
-_Work: TypeAlias = tuple[Draft, int, ast.stmt]
+# A statement, the head and body of an `except`, or a `case`, still to be read into a block.
+_Work: TypeAlias = tuple[Draft, int, ast.AST]
 _Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -34,7 +35,7 @@ class FrameReader:
         self._package = package
         self._drafts: list[Draft] = []
         self._work: list[_Work] = []
-        self._statements: dict[type[ast.stmt], Callable[[Draft, int, ast.stmt], None]] = {
+        self._handlers: dict[type[ast.AST], Callable[[Draft, int, ast.AST], None]] = {
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
             ast.ClassDef: self._class,
@@ -51,8 +52,10 @@ class FrameReader:
             ast.AsyncWith: self._with,
             ast.Match: self._match,
             ast.Raise: self._raise,
+            ast.match_case: self._case,
             ast.Try: self._try,
             ast.TryStar: self._try,
+            ast.ExceptHandler: self._except,
             ast.Assert: self._assert,
             ast.Import: self._import,
             ast.ImportFrom: self._import_from,
@@ -68,7 +71,7 @@ class FrameReader:
         self._push(draft, 0, tree.body)
         while self._work:
             draft, block, statement = self._work.pop()
-            handler = self._statements.get(type(statement))
+            handler = self._handlers.get(type(statement))
             if handler is not None:
                 handler(draft, block, statement)
         return tuple(draft.finished() for draft in self._drafts)
@@ -81,10 +84,10 @@ class FrameReader:
         self._drafts.append(draft)
         return draft
 
-    def _push(self, draft: Draft, block: int, body: Iterable[ast.stmt]) -> None:
+    def _push(self, draft: Draft, block: int, body: Iterable[ast.AST]) -> None:
         self._work.extend((draft, block, statement) for statement in reversed(list(body)))
 
-    def _function(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _function(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for decorator in node.decorator_list:
             self._scan(draft, block, decorator)
@@ -104,7 +107,7 @@ class FrameReader:
         )
         self._define(draft, block, node, head)
 
-    def _class(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _class(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.ClassDef)
         for decorator in node.decorator_list:
             self._scan(draft, block, decorator)
@@ -155,7 +158,7 @@ class FrameReader:
         if node is not None:
             Scanner(draft, self._positions).scan(block, node, use)
 
-    def _assign(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _assign(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Assign)
         ordinal = draft.ordinal(AnchorKind.ASSIGN)
         for target in node.targets:
@@ -165,7 +168,7 @@ class FrameReader:
         for target in node.targets:
             draft.bind(block, target, value, self._span(node), ordinal)
 
-    def _annotated(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _annotated(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.AnnAssign)
         ordinal = draft.ordinal(AnchorKind.ASSIGN)
         self._scan(draft, block, node.target)
@@ -177,55 +180,57 @@ class FrameReader:
         event = facts.StoreEvent(target, value, annotation, self._span(node), block, ordinal)
         draft.events.append(event)
 
-    def _augmented(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _augmented(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.AugAssign)
         self._scan(draft, block, node.target)
         self._scan(draft, block, node.value)
 
-    def _return(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _return(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Return)
         self._scan(draft, block, node.value, CallUse.RETURNED)
         value = self._reader.read(node.value)
         draft.events.append(facts.ReturnEvent(value, self._span(node), block))
 
-    def _delete(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _delete(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Delete)
         for target in node.targets:
             self._scan(draft, block, target)
             event = facts.DeleteEvent(self._reader.read(target), self._span(node), block)
             draft.events.append(event)
 
-    def _raise(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _raise(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Raise)
         self._scan(draft, block, node.exc)
         self._scan(draft, block, node.cause)
         draft.events.append(facts.RaiseEvent(self._span(node), block))
 
-    def _assert(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _assert(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Assert)
         self._scan(draft, block, node.test)
         self._scan(draft, block, node.msg)
 
-    def _expression_statement(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _expression_statement(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Expr)
         self._scan(draft, block, node.value, CallUse.DISCARDED)
 
-    def _outer_names(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _outer_names(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Global | ast.Nonlocal)
         draft.outer_names.extend(node.names)
 
-    def _import(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _import(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Import)
         for alias in node.names:
             bound = alias.asname or alias.name.partition(".")[0]
             path = alias.name if alias.asname else bound
             draft.store(block, facts.Name(bound), facts.Symbol(path, path), self._span(node))
 
-    def _import_from(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _import_from(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.ImportFrom)
         origin = node.module or ""
         if node.level:
             parents = self._package.split(".") if self._package else []
+            if node.level > len(parents):
+                return  # it leads out of the project, or nowhere
             kept = parents[: len(parents) - (node.level - 1)]
             origin = ".".join([*kept, *([node.module] if node.module else [])])
         for alias in node.names:
@@ -235,7 +240,7 @@ class FrameReader:
 
     # --- compound statements ----------------------------------------------------------
 
-    def _if(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _if(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.If)
         self._scan(draft, block, node.test)
         condition = self._reader.read(node.test)
@@ -248,14 +253,14 @@ class FrameReader:
             self._push(draft, orelse, node.orelse)
         self._push(draft, body, node.body)
 
-    def _while(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _while(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.While)
         number = draft.statement()
         body = draft.block(BlockKind.LOOP, block, number, node.lineno, self._reader.read(node.test))
         self._scan(draft, body, node.test)
         self._loop(draft, block, body, number, node)
 
-    def _for(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _for(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.For | ast.AsyncFor)
         draft.ordinal(AnchorKind.FOR)
         iterable = self._reader.read(node.iter)
@@ -281,7 +286,7 @@ class FrameReader:
             self._push(draft, orelse, node.orelse)
         self._push(draft, body, node.body)
 
-    def _with(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _with(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.With | ast.AsyncWith)
         ordinal = draft.ordinal(AnchorKind.WITH)
         is_async = isinstance(node, ast.AsyncWith)
@@ -302,32 +307,42 @@ class FrameReader:
                 draft.bind(block, item.optional_vars, entered, target_span)
         self._push(draft, block, node.body)
 
-    def _match(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _match(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Match)
         self._scan(draft, block, node.subject)
         number = draft.statement()
-        bodies: list[tuple[int, Sequence[ast.stmt]]] = []
+        cases: list[tuple[int, ast.match_case]] = []
         for case in node.cases:
             body = draft.block(BlockKind.BRANCH, block, number, case.pattern.lineno)
-            for part in ast.walk(case.pattern):
-                if isinstance(part, ast.MatchAs | ast.MatchStar) and part.name is not None:
-                    name = facts.Name(part.name)
-                    draft.store(body, name, UNKNOWN, Span(part.lineno, 0, part.lineno, 0))
-            self._scan(draft, body, case.guard)
-            bodies.append((body, case.body))
-        for body, statements in reversed(bodies):
-            self._push(draft, body, statements)
+            cases.append((body, case))
+        for body, case in reversed(cases):
+            self._push(draft, body, [case])
 
-    def _try(self, draft: Draft, block: int, node: ast.stmt) -> None:
+    def _case(self, draft: Draft, block: int, node: ast.AST) -> None:
+        assert isinstance(node, ast.match_case)
+        for part in ast.walk(node.pattern):
+            match part:
+                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                    pass
+                case ast.MatchMapping(rest=str(name)):
+                    pass
+                case _:
+                    continue
+            span = Span(part.lineno, 0, part.lineno, 0)
+            draft.store(block, facts.Name(name), UNKNOWN, span)
+        self._scan(draft, block, node.guard)
+        self._push(draft, block, node.body)
+
+    def _try(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Try | ast.TryStar)
         number = draft.statement()
-        parts: list[tuple[int, Sequence[ast.stmt]]] = []
+        parts: list[tuple[int, Sequence[ast.AST]]] = []
         body = draft.block(BlockKind.TRY, block, number, node.lineno)
         parts.append((body, node.body))
         for handler in node.handlers:
             caught = UNKNOWN if handler.type is None else self._reader.read(handler.type)
             inner = draft.block(BlockKind.EXCEPT, block, number, handler.lineno, caught)
-            parts.append((inner, handler.body))
+            parts.append((inner, [handler]))
         if node.orelse:
             line = node.orelse[0].lineno
             parts.append((draft.block(BlockKind.TRY_ELSE, block, number, line), node.orelse))
@@ -336,6 +351,13 @@ class FrameReader:
             parts.append((draft.block(BlockKind.FINALLY, block, number, line), node.finalbody))
         for index, statements in reversed(parts):
             self._push(draft, index, statements)
+
+    def _except(self, draft: Draft, block: int, node: ast.AST) -> None:
+        assert isinstance(node, ast.ExceptHandler)
+        self._scan(draft, block, node.type)
+        if node.name is not None:
+            draft.store(block, facts.Name(node.name), UNKNOWN, self._span(node))
+        self._push(draft, block, node.body)
 
 
 def _qualname(draft: Draft, name: str) -> str:

@@ -45,22 +45,24 @@ def reaching(frame: Frame, stores: Sequence[tuple[int, int]], point: int, block:
     """Return the events among ``stores`` whose value a name may have at a point of the frame.
 
     ``stores`` are pairs of event number and block, in order. A store hides the earlier ones if its
-    block lies around the point; a later one counts only where a loop leads back to it.
+    block lies around the point; a later one, and one in another branch, counts only where a loop
+    leads back to it.
     """
     live: list[int] = []
+    next_turn: list[tuple[int, int]] = []
     hiding = -1
     for event, stored_in in stores:
-        if event >= point:
-            break
-        if encloses(frame, stored_in, block):
+        if event >= point or are_exclusive(frame, stored_in, block):
+            next_turn.append((event, stored_in))
+        elif encloses(frame, stored_in, block):
             live = [event]
             hiding = stored_in
-        elif not are_exclusive(frame, stored_in, block):
+        else:
             live.append(event)
     for loop, _ in around(frame, block, BlockKind.LOOP):
         if hiding >= 0 and encloses(frame, loop, hiding):
             break
-        later = (e for e, b in stores if e >= point and encloses(frame, loop, b))
+        later = (event for event, inner in next_turn if encloses(frame, loop, inner))
         live.extend(event for event in later if event not in live)
     return live
 

@@ -25,6 +25,7 @@ from scopelint.index.values import (
     FrameRef,
     Held,
     Instance,
+    Lambda,
     Member,
     Module,
     Pair,
@@ -76,8 +77,10 @@ class Inference:
     def values(self, expression: Expression, where: Where) -> tuple[Value, ...]:
         """Return what an expression may be at a point, ``()`` if nothing is known."""
         match expression:
-            case facts.Unknown() | facts.Literal() | facts.Function():
+            case facts.Unknown() | facts.Literal():
                 return ()
+            case facts.Function(result=result):
+                return (Lambda(self.values(result, where)),)
             case facts.Symbol():
                 return self.imported(expression, where.path)
             case facts.Definition(frame=number):
@@ -267,6 +270,8 @@ class Inference:
                 yield from self._generic(base, index, where)
             case facts.Name() | facts.Attribute():
                 end = Where(where.path, where.frame, -1)
+                for alias, point in self._aliased(annotation, end):
+                    yield from self.annotated(alias, point)
                 for value in self.values(annotation, end):
                     if isinstance(value, Class):
                         yield Instance(value.ref, None, Entry.UNKNOWN)
@@ -274,6 +279,19 @@ class Inference:
                         yield Instance(value.name, None, Entry.UNKNOWN)
             case _:
                 return
+
+    def _aliased(self, annotation: Expression, where: Where) -> Iterator[tuple[Expression, Where]]:
+        """Yield what a name stands for in annotations, where it is more than another name."""
+        if not isinstance(annotation, facts.Name):
+            return
+        bindings = self.modules.bindings(where.path)
+        owner = bindings.owner(where.frame, annotation.id)
+        for holder, position in () if owner is None else bindings.stores(owner, annotation.id):
+            event = self.modules.known(where.path).frames[holder].events[position]
+            if isinstance(event, StoreEvent) and isinstance(
+                event.value, facts.Subscript | facts.Choice
+            ):
+                yield event.value, Where(where.path, holder, position)
 
     def _generic(self, base: Expression, index: Expression, where: Where) -> Iterator[Value]:
         parts = index.elements if isinstance(index, facts.Display) else (index,)
@@ -371,9 +389,6 @@ class Inference:
             for base in self.values(call.function.base, where):
                 yield from self._call_method(base, call.function.name, call, where)
             return
-        if isinstance(call.function, facts.Function):
-            yield from self.values(call.function.result, where)
-            return
         for function in self.values(call.function, where):
             yield from self._call_value(function, call, where)
 
@@ -429,6 +444,8 @@ class Inference:
                 yield from self._call_external(name, call, where)
             case Class(ref=ref):
                 yield Instance(ref, place, Entry.NOT)
+            case Lambda(results=results):
+                yield from results
             case Callable(ref=ref):
                 frame = self.modules.frame(ref)
                 if self.is_generator_manager(ref):
@@ -575,7 +592,9 @@ def _container(values: Iterable[Value]) -> Container:
 
 def _depth(value: Value) -> int:
     match value:
-        case Container(elements=inner) | Pair(second=inner) | Coroutine(results=inner):
+        case Container(elements=inner) | Pair(second=inner):
+            return 1 + max(map(_depth, inner), default=0)
+        case Coroutine(results=inner) | Lambda(results=inner):
             return 1 + max(map(_depth, inner), default=0)
         case _:
             return 0

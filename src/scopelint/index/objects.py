@@ -118,7 +118,7 @@ class Objects:
         if frame.kind is FrameKind.CLASS:
             return ObjectKey(Home.ATTRIBUTE, ref, name)
         for event, point in self._bound_to(name, ref, frame, where):
-            key = self._alias(event.value, point)
+            key = self._alias(event.value, point) or self._twin(event, frame, point)
             if key is not None:
                 return key
         kept = self._kept_as(facts.Name(name), ref, frame)
@@ -158,6 +158,15 @@ class Objects:
                 return None
             case _:
                 return None
+
+    def _twin(self, event: StoreEvent, frame: Frame, where: Where) -> ObjectKey | None:
+        """Return the attribute or item that the same statement stores to: `self.x = x = ...`."""
+        for other in frame.events:
+            if isinstance(other, StoreEvent) and other.ordinal == event.ordinal >= 0:
+                is_kept = isinstance(other.target, facts.Attribute | facts.Subscript)
+                if is_kept and other.value == event.value:
+                    return self.key(other.target, where)
+        return None
 
     def _kept_as(self, value: Expression, ref: FrameRef, frame: Frame) -> ObjectKey | None:
         """Return the attribute, global or container in which a frame keeps a local value."""

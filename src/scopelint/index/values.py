@@ -118,6 +118,13 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Lambda:
+    """A function without a name, and what calling it gives."""
+
+    results: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """What ``items()`` and ``enumerate()`` give: something, and one of these."""
 
@@ -125,7 +132,7 @@ class Pair:
 
 
 Value: TypeAlias = (
-    External | Module | Class | Instance | Callable | Member | Coroutine | Container | Pair
+    External | Module | Class | Instance | Callable | Lambda | Member | Coroutine | Container | Pair
 )
 
 

@@ -15,6 +15,7 @@ from scopelint.rule import Shape
 
 # A story is told by its turning points; past this many uses a reader learns nothing new.
 MAX_USES = 6
+CREATED = "created here"
 
 
 def describe(held: Held, text: str) -> str:
@@ -52,7 +53,7 @@ def creations(project: ProjectIndex, scopes: Iterable[tuple[Instance, Held]]) ->
     """Yield where scopes are made."""
     for instance, _ in scopes:
         if instance.origin is not None:
-            yield Related(project.modules.at(instance.origin), "created here")
+            yield Related(project.modules.at(instance.origin), CREATED)
 
 
 def storages(project: ProjectIndex, key: ObjectKey) -> Iterator[Related]:
@@ -92,12 +93,25 @@ def uses(
 
 
 def ordered(primary: Site, related: Iterable[Related]) -> tuple[Related, ...]:
-    """Return related sites in file order, one sentence a site, the primary site's own left out."""
+    """Return related sites in file order, one sentence a site, the primary site's own left out.
+
+    Where something was created is left out too if the statement that stores it says so anyway.
+    """
     first: dict[Site, Related] = {}
     for item in related:
         if item.site != primary:
             first.setdefault(item.site, item)
+    holders = [primary, *first]
+    for item in list(first.values()):
+        if item.sentence == CREATED and any(_holds(site, item.site) for site in holders):
+            del first[item.site]
     return tuple(sorted(first.values(), key=lambda r: (r.site.path != primary.path, r.site)))
+
+
+def _holds(outer: Site, inner: Site) -> bool:
+    """Say whether a site is a line that shows another one."""
+    is_around = outer.span.line <= inner.span.line and inner.span.end_line <= outer.span.end_line
+    return outer.path == inner.path and outer != inner and is_around
 
 
 def anchored(project: ProjectIndex, store: Store) -> tuple[Place, Anchor, Shape]:

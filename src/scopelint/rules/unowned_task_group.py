@@ -57,7 +57,8 @@ class UnownedTaskGroup(Rule):
             if verb is not None:
                 related.append(_story.told(project, operation, verb))
         related.extend(_story.creations(project, groups))
-        related.extend(_story.uses(project, key, ()))
+        frames = [op.where.ref for op in project.lifetimes.by_object.get(key, ())]
+        related.extend(_story.uses(project, key, [store.where.ref, *frames]))
         name = f"{target}[...]" if store.is_element else target
         yield self.nomination(
             level,

@@ -1,0 +1,247 @@
+"""Prescan is sound: what it leaves out cannot change what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from harness import Mark, lint
+
+from scopelint import libraries
+from scopelint.libraries.carriers import CARRIERS
+from scopelint.model import ScopeKind
+from scopelint.prescan import SEEDS, may_matter
+
+# Each project has a file that matters although it has no seed word: the one named first.
+PROJECTS: Mapping[str, Mapping[str, str]] = {
+    "an attribute stored in a file with no other word": {
+        "app/store.py": """
+            from app.make import new
+            class Store:
+                def __init__(self):
+                    self.held = new()
+            """,
+        "app/make.py": """
+            import anyio
+            def new():
+                return anyio.create_task_group()
+            """,
+        "app/use.py": """
+            from app.store import Store
+            async def start(store: Store):
+                await store.held.__aenter__()
+            async def stop(store: Store):
+                await store.held.__aexit__(None, None, None)
+            """,
+    },
+    "a subclass in a third file that owns the group": {
+        "app/leaf.py": """
+            from app.base import Base
+            class Leaf(Base):
+                async def run(self):
+                    async with self.held:
+                        pass
+            """,
+        "app/base.py": """
+            import anyio
+            class Base:
+                def __init__(self):
+                    self.held = anyio.create_task_group()
+            """,
+    },
+    "a caller that ends a proof": {
+        "app/caller.py": """
+            async def refresh(service):
+                await service._open()
+            """,
+        "app/service.py": """
+            import anyio
+            class Service:
+                async def _open(self):
+                    self.held = anyio.create_task_group()
+                    await self.held.__aenter__()
+                async def _shut(self):
+                    await self.held.__aexit__(None, None, None)
+                async def run(self):
+                    await self._open()
+                    await self._shut()
+            """,
+    },
+    "an override that ends a proof": {
+        "app/other.py": """
+            from app.service import Service
+            class Other(Service):
+                async def again(self):
+                    await self._open()
+            """,
+        "app/service.py": """
+            import anyio
+            class Service:
+                async def _open(self):
+                    self.held = anyio.create_task_group()
+                    await self.held.__aenter__()
+                async def _shut(self):
+                    await self.held.__aexit__(None, None, None)
+                async def run(self):
+                    await self._open()
+                    await self._shut()
+            """,
+    },
+    "an argument of a constructor": {
+        "app/main.py": """
+            from app.session import Session
+            from app.make import new
+            def main():
+                return Session(new())
+            """,
+        "app/make.py": """
+            import anyio
+            def new():
+                return anyio.create_task_group()
+            """,
+        "app/session.py": """
+            class Session:
+                def __init__(self, held):
+                    self.held = held
+                async def start(self):
+                    await self.held.__aenter__()
+            """,
+    },
+    "a stack that is closed elsewhere": {
+        "app/stop.py": """
+            from app.client import Client
+            async def stop(client: Client):
+                await client.resources.aclose()
+            """,
+        "app/client.py": """
+            import anyio
+            from contextlib import AsyncExitStack
+            class Client:
+                def __init__(self):
+                    self.resources = AsyncExitStack()
+                async def start(self):
+                    await self.resources.enter_async_context(anyio.create_task_group())
+            """,
+    },
+    "a stack that is made elsewhere": {
+        "app/base.py": """
+            from contextlib import AsyncExitStack
+            class Base:
+                def __init__(self):
+                    self.resources = AsyncExitStack()
+                async def stop(self):
+                    await self.resources.aclose()
+            """,
+        "app/client.py": """
+            import anyio
+            from app.base import Base
+            class Client(Base):
+                async def start(self):
+                    await self.resources.enter_async_context(anyio.create_task_group())
+            """,
+    },
+    "a re-export": {
+        "app/api.py": "from app.make import new as fresh\n",
+        "app/make.py": "import anyio\ndef new():\n    return anyio.create_task_group()\n",
+        "app/use.py": """
+            from app.api import fresh
+            class User:
+                async def start(self):
+                    self.held = fresh()
+                    await self.held.__aenter__()
+            """,
+    },
+    "a timeout under another name": {
+        "app/limit.py": "from anyio import fail_after as limit\n",
+        "app/use.py": """
+            from app.limit import limit
+            class User:
+                def start(self):
+                    self.limit = limit(5)
+                    self.limit.__enter__()
+            """,
+    },
+    "a group that is stored by a file without a word": {
+        "app/keep.py": """
+            from app.make import new
+            class Keep:
+                def __init__(self):
+                    self.held = new()
+            """,
+        "app/make.py": "import anyio\ndef new():\n    return anyio.create_task_group()\n",
+    },
+}
+
+QUIET = {"a subclass in a third file that owns the group"}
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_a_discovery_in_two_steps_does_not_depend_on_prescan(name: str, tmp_path: Path) -> None:
+    write(tmp_path, PROJECTS[name])
+    found = lint(tmp_path, prescan=True)
+    assert found == lint(tmp_path, prescan=False)
+    assert (found == []) == (name in QUIET)
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_the_decisive_file_has_no_seed(name: str) -> None:
+    source, *others = PROJECTS[name].values()
+    assert not may_matter(dedent(source).encode())
+    assert any(may_matter(dedent(other).encode()) for other in others)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a caller that ends a proof",
+        "an override that ends a proof",
+        "a subclass in a third file that owns the group",
+        "an argument of a constructor",
+        "a stack that is closed elsewhere",
+    ],
+)
+def test_the_file_without_a_seed_changes_what_is_found_elsewhere(name: str, tmp_path: Path) -> None:
+    _, *others = PROJECTS[name]
+    without = {path: PROJECTS[name][path] for path in others}
+    assert found_in(tmp_path / "with", PROJECTS[name]) != found_in(tmp_path / "without", without)
+
+
+def test_every_enter_exit_and_fill_of_the_tables_is_a_seed() -> None:
+    words = libraries.ENTER_METHODS | libraries.EXIT_METHODS | libraries.STACK_FILLERS
+    # `push` alone is too common; it takes an exit method, which is a seed, or a manager.
+    assert {word for word in words if not may_matter(word.encode())} == {"push"}
+
+
+def test_every_factory_of_a_group_is_a_seed() -> None:
+    groups = [n for n, scope in libraries.SCOPES.items() if scope.kind is ScopeKind.TASK_GROUP]
+    assert [name for name in groups if not may_matter(name.rpartition(".")[2].encode())] == []
+
+
+def test_no_seed_is_part_of_another() -> None:
+    assert [(one, other) for one in SEEDS for other in SEEDS if one != other and one in other] == []
+
+
+def test_carriers_need_no_seed_of_their_own() -> None:
+    # A carrier is reported where it is entered by hand or put on a stack; those words are seeds.
+    assert not any(may_matter(name.encode()) for name in CARRIERS if "nursery" not in name)
+
+
+@pytest.mark.parametrize("raw", [b"", b"import anyio\n", b"\xff\xfe\x00", b"x = 1\r\n" * 100])
+def test_other_bytes_do_not_matter(raw: bytes) -> None:
+    assert not may_matter(raw)
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write a project."""
+    for path, text in {"pyproject.toml": "[project]\n", "app/__init__.py": "", **files}.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(dedent(text), "utf-8")
+
+
+def found_in(folder: Path, files: Mapping[str, str]) -> Sequence[Mark]:
+    """Return what is found in a project."""
+    write(folder, files)
+    return lint(folder)
