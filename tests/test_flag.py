@@ -264,12 +264,19 @@ def test_every_shape_is_told_apart() -> None:
     assert list(flag("a = tg.__aenter__()\n", [call, *stores], "/root")) == []
 
 
-@pytest.mark.parametrize("depth", [MAX_NESTING - 100, MAX_NESTING + 100])
-def test_a_file_that_libcst_cannot_read_keeps_its_findings(depth: int) -> None:
-    text = f"tg.__aenter__()\nx = {' + '.join(['y'] * depth)}\n"
-    (found,) = flag(text, [nomination(Anchor(0, AnchorKind.CALL, 0), Shape.ENTER_OR_EXIT)], "/root")
-    refused = "the file nests too deeply for a fix" if depth > MAX_NESTING else None
-    assert found == finding(refused)
+def test_a_file_that_nests_too_deeply_keeps_its_findings() -> None:
+    text = f"tg.__aenter__()\nx = {' + '.join(['y'] * (MAX_NESTING + 100))}\n"
+    nominated = nomination(Anchor(0, AnchorKind.CALL, 0), Shape.ENTER_OR_EXIT)
+    (found,) = flag(text, [nominated], "/root")
+    assert found.fix_refused is not None
+    assert found == finding(found.fix_refused)
+    assert "nests too deeply for a fix" in found.fix_refused
+
+
+def test_a_file_that_nests_less_is_read() -> None:
+    text = f"tg.__aenter__()\nx = {' + '.join(['y'] * (MAX_NESTING - 100))}\n"
+    nominated = nomination(Anchor(0, AnchorKind.CALL, 0), Shape.ENTER_OR_EXIT)
+    assert list(flag(text, [nominated], "/root")) == [finding(None)]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from scopelint.index.values import (
     External,
     FrameRef,
     Instance,
+    Lambda,
     Member,
     Module,
     Pair,
@@ -763,6 +764,8 @@ def worded(index: ProjectIndex, value: Value) -> str:
             return "container"
         case Pair():
             return "pair"
+        case Lambda():
+            return "lambda"
 
 
 def frame(index: ProjectIndex, path: str, qualname: str) -> FrameRef:

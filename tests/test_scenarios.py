@@ -19,7 +19,7 @@ from harness import FIXTURES, Fixture, fixtures
 
 RUNNER = FIXTURES / "scenario_runner.py"
 SCENARIOS = sorted(FIXTURES.glob("SCP*/scenario_*.py"))
-SECONDS = 30
+SECONDS = 60
 
 NOT_RUN = {
     "SCP101/unknown_receiver": "what the receiver is, is unknown",
@@ -68,8 +68,10 @@ def table(scenario: Path) -> dict[str, dict[str, list[str]]]:
 
 @pytest.mark.parametrize("situation", situations(), ids=lambda situation: situation.id)
 def test_the_misuse_fails_as_its_page_claims(situation: Situation) -> None:
+    # A run that should end gets time enough on a busy machine, one that should hang only some.
+    patience = "3" if "HANG" in situation.expected else "30"
     run = subprocess.run(
-        [sys.executable, RUNNER, situation.scenario, situation.name, situation.backend],
+        [sys.executable, RUNNER, situation.scenario, situation.name, situation.backend, patience],
         capture_output=True,
         text=True,
         timeout=SECONDS,
