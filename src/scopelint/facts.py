@@ -348,7 +348,8 @@ class Frame:
     parameters: tuple[Parameter, ...] = ()
     returns: Expression | None = None
     bases: tuple[Expression, ...] = ()
-    outer_names: tuple[str, ...] = ()
+    global_names: tuple[str, ...] = ()
+    nonlocal_names: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     events: tuple[Event, ...] = ()
 

@@ -37,7 +37,7 @@ class ModuleNames:
         candidates = self._by_name.get(dotted)
         if candidates is None:
             return None
-        return min(candidates, key=lambda path: (-_shared(path, importer), len(path), path))
+        return min(candidates, key=lambda path: _nearness(path, importer))
 
     @cached_property
     def _by_name(self) -> Mapping[str, tuple[str, ...]]:
@@ -77,6 +77,12 @@ def _parts(path: str) -> tuple[list[str], bool]:
     return parts, False
 
 
+def _nearness(path: str, importer: str) -> tuple[int, bool, int, str]:
+    """Return what sorts the files of one name: near ones first, a package before a module."""
+    is_module = not path.rpartition("/")[2].startswith("__init__.")
+    return (-_shared(path, importer), is_module, len(path), path)
+
+
 def _shared(path: str, other: str) -> int:
     count = 0
     for mine, theirs in zip(path.split("/"), other.split("/"), strict=False):
@@ -104,9 +110,12 @@ class Bindings:
             self.stars.append(event.value.path)
             return
         owner = number
-        if name in self._module.frames[number].outer_names:
+        frame = self._module.frames[number]
+        if name in frame.global_names:
+            owner = 0
+        elif name in frame.nonlocal_names:
             outer = self._owner_above(number, name)
-            owner = 0 if outer is None else outer
+            owner = number if outer is None else outer
         self._stores.setdefault((owner, name), []).append((number, position))
 
     def owner(self, number: int, name: str) -> int | None:
@@ -114,9 +123,10 @@ class Bindings:
 
         Class bodies are seen from themselves only, as in Python.
         """
-        if name in self._module.frames[number].outer_names:
-            return self._owner_above(number, name)
-        if self._binds(number, name):
+        frame = self._module.frames[number]
+        if name in frame.global_names:
+            return 0
+        if name not in frame.nonlocal_names and self._binds(number, name):
             return number
         return self._owner_above(number, name)
 

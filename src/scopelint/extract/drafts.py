@@ -21,7 +21,8 @@ class Draft:
     reader: ExpressionReader
     blocks: list[facts.Block] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    outer_names: list[str] = field(default_factory=list)
+    global_names: list[str] = field(default_factory=list)
+    nonlocal_names: list[str] = field(default_factory=list)
     is_generator: bool = False
     _ordinals: dict[AnchorKind, int] = field(default_factory=dict)
     _statements: int = 0
@@ -68,6 +69,8 @@ class Draft:
                 pending.extend(reversed(list(_unpacked(node.elts, item))))
             else:
                 name = self.reader.read(node)
+                if isinstance(node, ast.Subscript):
+                    name = facts.Subscript(self.reader.read(node.value), UNKNOWN)
                 self.events.append(facts.StoreEvent(name, item, None, span, block, ordinal))
 
     def finished(self) -> Frame:
@@ -75,7 +78,8 @@ class Draft:
         return replace(
             self.head,
             is_generator=self.is_generator,
-            outer_names=tuple(self.outer_names),
+            global_names=tuple(self.global_names),
+            nonlocal_names=tuple(self.nonlocal_names),
             blocks=tuple(self.blocks),
             events=tuple(self.events),
         )

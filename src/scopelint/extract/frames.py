@@ -215,7 +215,8 @@ class FrameReader:
 
     def _outer_names(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Global | ast.Nonlocal)
-        draft.outer_names.extend(node.names)
+        is_global = isinstance(node, ast.Global)
+        (draft.global_names if is_global else draft.nonlocal_names).extend(node.names)
 
     def _import(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Import)

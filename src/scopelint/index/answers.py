@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
@@ -9,6 +10,10 @@ Key: TypeAlias = tuple[object, ...]
 
 # Questions nest as deep as code refers to code; past this the answer is "nothing known".
 MAX_NESTING = 60
+# The depth on which an answer rests that was cut there: it is never kept.
+CUT = -1
+# Circles settle in two or three rounds.
+MAX_ROUNDS = 6
 
 _Answer = TypeVar("_Answer")
 
@@ -16,18 +21,19 @@ _Answer = TypeVar("_Answer")
 class Answers:
     """Answers each question once.
 
-    A question that comes up again while it is being answered is answered by a gap. An answer that
-    rests on such a gap is only provisional: it serves until the question that caused the gap, the
-    head of the circle, is answered itself, and is then forgotten, to be found anew if asked for.
+    A question that comes up again while it is being answered is answered by what is assumed so
+    far, at first by a gap; if that was too little, the question is asked again until its answer
+    stays. Answers that rest on an assumption are provisional: they serve until the question that
+    was assumed, the head of the circle, is answered itself, and are then forgotten.
     """
 
     def __init__(self) -> None:
         self._known: dict[Key, object] = {}
         self._active: dict[Key, int] = {}
+        self._assumed: dict[Key, object] = {}
         self._low = MAX_NESTING + 1
+        # Provisional answers with the depth of the head that they rest on, oldest first.
         self._provisional: dict[Key, tuple[object, int]] = {}
-        # The keys of provisional answers, by the depth of the head that they rest on.
-        self._resting: dict[int, list[Key]] = {}
 
     def once(self, key: Key, answer: Callable[[], _Answer], gap: _Answer) -> _Answer:
         """Return the answer to a question, found by ``answer`` unless it is known."""
@@ -35,33 +41,46 @@ class Answers:
             return self._known[key]  # type: ignore[return-value]  # stored under the same key
         if key in self._active:
             self._low = min(self._low, self._active[key])
-            return gap
+            return self._assumed.setdefault(key, gap)  # type: ignore[return-value]  # as above
         if key in self._provisional:
             result, low = self._provisional[key]
             self._low = min(self._low, low)
             return result  # type: ignore[return-value]  # stored under the same key
         if len(self._active) >= MAX_NESTING:
-            self._low = 0
+            self._low = CUT
             return gap
         return self._find(key, answer)
 
     def _find(self, key: Key, answer: Callable[[], _Answer]) -> _Answer:
         depth = len(self._active)
+        earlier = len(self._provisional)
         self._active[key] = depth
         outer, self._low = self._low, MAX_NESTING + 1
         try:
             result = answer()
+            for _ in range(MAX_ROUNDS):
+                if key not in self._assumed or self._assumed[key] == result:
+                    break
+                self._assumed[key] = result
+                self._forget(earlier)
+                result = answer()
         finally:
             del self._active[key]
+            self._assumed.pop(key, None)
         if self._low >= depth:
             self._known[key] = result
-            for resting in self._resting.pop(depth, ()):
-                del self._provisional[resting]
+            self._forget(earlier)
+        elif depth == 0:
+            self._forget(0)
         else:
-            moved = [key, *self._resting.pop(depth, ())]
-            self._resting.setdefault(self._low, []).extend(moved)
+            for resting in itertools.islice(self._provisional, earlier, None):
+                found, low = self._provisional[resting]
+                self._provisional[resting] = (found, min(low, self._low))
             self._provisional[key] = (result, self._low)
-            for resting in moved[1:]:
-                self._provisional[resting] = (self._provisional[resting][0], self._low)
         self._low = min(outer, self._low) if self._low < depth else outer
         return result
+
+    def _forget(self, kept: int) -> None:
+        """Forget all provisional answers but the first ones."""
+        while len(self._provisional) > kept:
+            self._provisional.popitem()

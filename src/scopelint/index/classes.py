@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from scopelint import facts
-from scopelint.facts import CallEvent, FrameKind, Parameter
+from scopelint.facts import CallEvent, FrameKind, ModuleFacts, Parameter, StoreEvent
 from scopelint.index.project import Modules, end_of
 from scopelint.index.stores import Store
 from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Value, Where
@@ -56,17 +56,22 @@ class Classes:
         )
 
     def _subclasses(self, ref: FrameRef) -> Iterator[FrameRef]:
-        pending, seen = [ref], {ref}
+        pending, seen = [(ref, self._modules.frame(ref).name)], {ref}
+        renamed: set[tuple[FrameRef, str]] = set(pending)
         while pending:
-            base = pending.pop()
-            for module in self._modules.mentioning(self._modules.frame(base).name):
+            base, name = pending.pop()
+            for module in self._modules.mentioning(name):
+                for other in _renamings(module, name):
+                    if (base, other) not in renamed:
+                        renamed.add((base, other))
+                        pending.append((base, other))
                 for number, frame in enumerate(module.frames):
                     child = FrameRef(module.path, number)
                     if frame.kind is not FrameKind.CLASS or not frame.bases or child in seen:
                         continue
                     if base in self.lineage(child):
                         seen.add(child)
-                        pending.append(child)
+                        pending.append((child, frame.name))
                         yield child
 
     def method(self, ref: FrameRef, name: str) -> FrameRef | None:
@@ -187,6 +192,17 @@ class Classes:
                     for value in self._inference.values(event.call.function, where):
                         if isinstance(value, Class | Callable) and value.ref == called:
                             yield event.call, where
+
+
+def _renamings(module: ModuleFacts, name: str) -> Iterator[str]:
+    """Yield the other names that the top level of a file gives to what has a name."""
+    for event in module.frames[0].events:
+        if isinstance(event, StoreEvent) and isinstance(event.target, facts.Name):
+            is_same = isinstance(event.value, facts.Symbol) and (
+                event.value.path.rpartition(".")[2] == name
+            )
+            if event.target.id != name and (is_same or event.value == facts.Name(name)):
+                yield event.target.id
 
 
 def _may_name(function: facts.Expression, name: str) -> bool:

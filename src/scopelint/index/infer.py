@@ -350,12 +350,10 @@ class Inference:
             if self.is_decorated(method, PROPERTIES):
                 return self.returned(method)
             return (Callable(method, value),)
-        found = self.attribute(ref, name)
-        if found:
-            return found
-        if any(isinstance(base, str) for base in self.classes.lineage(ref)):
+        is_derived = any(isinstance(base, str) for base in self.classes.lineage(ref))
+        if is_derived and not self.attribute_stores(ref, name):
             return (Member(value, name),)
-        return ()
+        return self.attribute(ref, name)
 
     def attribute(self, ref: FrameRef, name: str) -> tuple[Value, ...]:
         """Return what an attribute of a class's objects may be, over all its stores."""
@@ -363,15 +361,15 @@ class Inference:
         return self.once(key, lambda: _unique(self._attribute(ref, name)), ())
 
     def _attribute(self, ref: FrameRef, name: str) -> Iterator[Value]:
-        is_known = False
-        for store in self.classes.attribute_stores(ref, name):
-            for value in self.store(store):
-                is_known = True
-                yield value
-        if is_known:
-            return
-        for store in self.classes.stores_elsewhere(ref, name):
+        for store in self.attribute_stores(ref, name):
             yield from self.store(store)
+
+    def attribute_stores(self, ref: FrameRef, name: str) -> tuple[Store, ...]:
+        """Return the stores to an attribute: the class's own, or else those made elsewhere."""
+        own = self.classes.attribute_stores(ref, name)
+        if any(store.annotation is not None or store.value != facts.NONE for store in own):
+            return own
+        return self.classes.stores_elsewhere(ref, name)
 
     def store(self, store: Store) -> tuple[Value, ...]:
         """Return what a store puts into an attribute: the value, or a container of it."""
@@ -482,18 +480,15 @@ class Inference:
             yield Instance(name, Place(where.path, call.span), Entry.NOT)
 
     def returned(self, ref: FrameRef) -> tuple[Value, ...]:
-        """Return what a function may return; its annotation counts where its body tells nothing."""
+        """Return what a function may return, by its body and by its annotation."""
         return self.once(("returned", ref), lambda: _unique(self._returned(ref)), ())
 
     def _returned(self, ref: FrameRef) -> Iterator[Value]:
         frame = self.modules.frame(ref)
-        is_known = False
         for position, event in enumerate(frame.events):
             if isinstance(event, facts.ReturnEvent):
-                for value in self.values(event.value, Where(ref.path, ref.frame, position)):
-                    is_known = True
-                    yield value
-        if not is_known and frame.returns is not None:
+                yield from self.values(event.value, Where(ref.path, ref.frame, position))
+        if frame.returns is not None:
             yield from self.annotated(frame.returns, end_of(FrameRef(ref.path, frame.parent)))
 
     # --- context managers -------------------------------------------------------------

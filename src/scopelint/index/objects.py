@@ -175,7 +175,7 @@ class Objects:
             if isinstance(event, StoreEvent) and event.value == value:
                 if isinstance(event.target, facts.Attribute | facts.Subscript):
                     return self.key(event.target, where)
-                if isinstance(event.target, facts.Name) and event.target.id in frame.outer_names:
+                if isinstance(event.target, facts.Name) and event.target.id in frame.global_names:
                     return self.key(event.target, where)
             if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
                 index = ADDERS.get(event.call.function.name)

@@ -75,6 +75,7 @@ def _scopes() -> dict[str, LibraryScope]:
         portal = LibraryScope(ScopeKind.PORTAL, "anyio", "blocking portal")
         table[f"anyio.from_thread.{name}"] = portal
         table[f"anyio.{name}"] = portal
+    table["anyio.abc.BlockingPortal"] = portal
     return table
 
 
