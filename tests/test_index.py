@@ -30,7 +30,6 @@ from scopelint.index.values import (
 from scopelint.names import ModuleNames
 
 ANYIO = "anyio.create_task_group()"
-ALIAS = pytest.mark.xfail(strict=True, reason="`Optional[...]` in an alias is not looked through")
 
 
 # --- Inference: imports ---------------------------------------------------------------
@@ -180,8 +179,8 @@ def test_annotations_of_every_spelling_name_a_class(annotation: str) -> None:
     [
         "TaskGroup",
         "TaskGroup | None",
-        pytest.param("Optional[TaskGroup]", marks=ALIAS),
-        pytest.param("Union[TaskGroup, int]", marks=ALIAS),
+        "Optional[TaskGroup]",
+        "Union[TaskGroup, int]",
     ],
 )
 def test_an_alias_of_an_annotation_is_one(alias: str) -> None:
@@ -191,7 +190,7 @@ def test_an_alias_of_an_annotation_is_one(alias: str) -> None:
         Alias = {alias}
         def f(tg: Alias): LOOK(tg)
         """
-    assert value_of(source) == {"anyio.abc.TaskGroup()"}
+    assert value_of(source) - {"builtins.int()"} == {"anyio.abc.TaskGroup()"}
 
 
 @pytest.mark.parametrize(
@@ -290,7 +289,6 @@ def test_what_helpers_return_is_known(helper: str, look: str) -> None:
     assert value_of(source) in ({ANYIO}, {"anyio.abc.TaskGroup()"})
 
 
-@pytest.mark.xfail(strict=True, reason="an unknown call hides the annotation")
 def test_the_annotation_of_a_return_counts_where_its_value_is_unknown() -> None:
     source = """
         import anyio.abc, lib
@@ -328,7 +326,6 @@ CIRCLE = """
     """
 
 
-@pytest.mark.xfail(strict=True, reason="an answer on a circle is given after one round")
 def test_a_circle_of_questions_has_one_answer_whichever_is_asked_first() -> None:
     forward, backward = index_of({"m.py": CIRCLE}), index_of({"m.py": CIRCLE})
     asked = [*looked_at(forward), *stored_in(forward, frame(forward, "m.py", "A.step"))]
@@ -337,7 +334,6 @@ def test_a_circle_of_questions_has_one_answer_whichever_is_asked_first() -> None
     assert [set(found) for found in first] == [set(found) for found in reversed(second)]
 
 
-@pytest.mark.xfail(strict=True, reason="an answer on a circle is given after one round")
 def test_a_circle_of_questions_is_followed_to_its_end() -> None:
     assert values({"m.py": CIRCLE}) >= {"B()", "C()", ANYIO}
 
@@ -371,7 +367,6 @@ def test_subclasses_are_found_in_files_that_rename_the_base() -> None:
     assert {ref.path for ref in found} == {"mid.py", "leaf.py"}
 
 
-@pytest.mark.xfail(strict=True, reason="the search for subclasses does not follow renamed exports")
 def test_subclasses_are_found_through_a_renamed_export() -> None:
     files = {
         "base.py": "class Base: ...\n",

@@ -83,7 +83,6 @@ def test_of_several_files_of_one_name_the_nearest_is_meant(
     assert names.find("lib", importer) == found
 
 
-@pytest.mark.xfail(strict=True, reason="a package and a module of one name go by their length")
 def test_a_package_hides_a_module_beside_it() -> None:
     assert ModuleNames(["a.py", "a/__init__.py"]).find("a", "b.py") == "a/__init__.py"
 
@@ -138,7 +137,6 @@ def test_global_names_belong_to_the_module() -> None:
     assert owners(source, "a", "b") == {"a": "", "b": ""}
 
 
-@pytest.mark.xfail(strict=True, reason="`global` looks in the functions around it first")
 def test_a_global_name_is_not_that_of_the_function_around() -> None:
     source = """
         a = 1
@@ -200,10 +198,7 @@ def test_every_binder_binds(binder: str) -> None:
         "x()",
         "import y.x",
         "from x import y",
-        pytest.param(
-            "x[:] = y",
-            marks=pytest.mark.xfail(strict=True, reason="a slice is read as its container"),
-        ),
+        "x[:] = y",
     ],
 )
 def test_nothing_else_binds(other: str) -> None:

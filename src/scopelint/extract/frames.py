@@ -230,10 +230,10 @@ class FrameReader:
         origin = node.module or ""
         if node.level:
             parents = self._package.split(".") if self._package else []
-            if node.level > len(parents):
-                return  # it leads out of the project, or nowhere
-            kept = parents[: len(parents) - (node.level - 1)]
+            kept = parents[: max(0, len(parents) - (node.level - 1))]
             origin = ".".join([*kept, *([node.module] if node.module else [])])
+            if node.level > len(parents):
+                origin = "."  # out of the top package, where no module is
         for alias in node.names:
             path = origin if alias.name == "*" else f"{origin}.{alias.name}".lstrip(".")
             bound = facts.Name(alias.asname or alias.name)

@@ -270,8 +270,11 @@ class Inference:
                 yield from self._generic(base, index, where)
             case facts.Name() | facts.Attribute():
                 end = Where(where.path, where.frame, -1)
-                for alias, point in self._aliased(annotation, end):
+                aliased = list(self._aliased(annotation, end))
+                for alias, point in aliased:
                     yield from self.annotated(alias, point)
+                if aliased:
+                    return
                 for value in self.values(annotation, end):
                     if isinstance(value, Class):
                         yield Instance(value.ref, None, Entry.UNKNOWN)
