@@ -128,8 +128,9 @@ def _is_safe_in_one_function(
     for leaving in exits:
         block = flow.block_at(frame, leaving.where.event)
         for _, final in flow.around(frame, block, BlockKind.FINALLY):
-            if leaving.handed_to is None and flow.encloses(frame, final.parent, entered_in):
-                return True
-            if flow.encloses(frame, entered_in, final.parent):
+            is_near = flow.encloses(frame, final.parent, entered_in)
+            if leaving.handed_to is None and (
+                is_near or flow.encloses(frame, entered_in, final.parent)
+            ):
                 return True
     return False
