@@ -74,10 +74,13 @@ def test_paths_of_one_project_share_it_and_others_do_not(tmp_path: Path) -> None
     ]
 
 
-def test_a_path_below_a_named_directory_joins_its_project(tmp_path: Path) -> None:
-    write(tmp_path, ".git/HEAD", "inner/pyproject.toml", "inner/a.py", "b.py")
-    project = only(discover([str(tmp_path / "inner/a.py"), str(tmp_path)]))
-    assert project.selected == {"b.py", "inner/a.py"}
+def test_a_nested_project_is_one_of_its_own_whichever_path_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "pyproject.toml", "inner/pyproject.toml", "inner/a.py", "b.py")
+    outer, inner = discover([str(tmp_path)]).projects
+    assert (outer.files, inner.files) == (("b.py",), ("a.py",))
+    assert outer.selected | inner.selected == {"a.py", "b.py"}
+    assert only(discover([str(tmp_path / "inner")])) == inner
+    assert only(discover([str(tmp_path / "inner/a.py")])).files == inner.files
 
 
 def test_what_is_not_the_projects_own_code_is_left_out(tmp_path: Path) -> None:

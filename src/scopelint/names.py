@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from scopelint.facts import Definition, FrameKind, ModuleFacts, Name, StoreEvent, Symbol
+from scopelint.libraries import LIBRARIES
 
 
 class ModuleNames:
@@ -57,8 +58,12 @@ class ModuleNames:
     def _add(self, found: dict[str, list[str]], path: str) -> None:
         parts, _ = _parts(path)
         for start in range(self._first_regular(path) + 1):
-            if start < len(parts):
-                found.setdefault(".".join(parts[start:]), []).append(path)
+            if start >= len(parts):
+                continue
+            # A script `examples/trio.py` is not what the rest of the project imports as `trio`.
+            if start > 0 and parts[start] in LIBRARIES and parts[:start] not in (["src"], ["lib"]):
+                continue
+            found.setdefault(".".join(parts[start:]), []).append(path)
 
     def _first_regular(self, path: str) -> int:
         """Return the index of the first part that a module name may not leave out."""

@@ -33,8 +33,7 @@ class Project:
 
     ``root`` is absolute; ``files``, ``selected`` and ``named`` are relative to it; ``named`` are
     the files that were given one by one, not by a directory around them. The files of a project
-    nested below the root belong to it as well: a nested root counts only when paths inside it,
-    but no directory around it, are named.
+    nested below the root belong to that one.
     """
 
     root: str
@@ -62,25 +61,36 @@ class _Ignores:
 
 @dataclass(frozen=True, slots=True)
 class _Directory:
-    """One directory that was walked, with its Python files; ``links`` are symbolic links."""
+    """One directory that was walked, with its Python files; ``links`` are symbolic links.
+
+    A nested root is the root of another project, whose files are not looked at here.
+    """
 
     path: str
     files: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     failure: Failure | None = None
+    is_nested_root: bool = False
 
 
 def discover(paths: Sequence[str]) -> Discovery:
     """Group the named files and directories by project, and find all files of each project."""
     failures = [_missing(path) for path in paths if not os.path.exists(path)]
     named = sorted({_resolved(path) for path in paths if os.path.exists(path)})
-    projects = []
-    for root, members in sorted(_by_root(named).items()):
-        project, unreadable = _project(root, members)
-        projects.append(project)
-        failures.extend(unreadable)
+    projects: dict[str, Project] = {}
+    groups = _by_root(named)
+    while pending := sorted(groups.keys() - projects.keys()):
+        for root in pending:
+            projects[root], walked = _project(root, groups[root])
+            failures.extend(directory.failure for directory in walked if directory.failure)
+            for nested in walked:
+                if nested.is_nested_root:
+                    groups.setdefault(nested.path, []).append(nested.path)
     by_path = {failure.path: failure for failure in failures}
-    return Discovery(tuple(projects), tuple(by_path[path] for path in sorted(by_path)))
+    return Discovery(
+        tuple(projects[root] for root in sorted(projects)),
+        tuple(by_path[path] for path in sorted(by_path)),
+    )
 
 
 def read(path: str) -> bytes:
@@ -122,7 +132,8 @@ def failure_of(path: str, error: Exception) -> Failure:
             return _invalid(path, f"cannot be parsed: {error}")
 
 
-def _project(root: str, named: Sequence[str]) -> tuple[Project, list[Failure]]:
+def _project(root: str, named: Sequence[str]) -> tuple[Project, list[_Directory]]:
+    """Return a project, and what was walked of the directories that are named."""
     named_directories = [path for path in named if os.path.isdir(path)]
     named_files = set(named) - set(named_directories)
     walked = _walk_all(root, named_directories)
@@ -139,11 +150,7 @@ def _project(root: str, named: Sequence[str]) -> tuple[Project, list[Failure]]:
         named=frozenset(name[start:] for path, name in names.items() if path in named_files),
     )
     # A directory nobody named, say a database's own one in the checkout, is nobody's concern here.
-    return project, [
-        directory.failure
-        for directory in walked
-        if directory.failure and _prefix(directory.path).startswith(prefixes)
-    ]
+    return project, [d for d in walked if _prefix(d.path).startswith(prefixes)]
 
 
 def _walk_all(root: str, named_directories: Sequence[str]) -> list[_Directory]:
@@ -190,6 +197,9 @@ def _walk(start: str, ignores: tuple[_Ignores, ...], *, is_whole: bool) -> Itera
             continue
         names = {entry.name for entry in entries}
         if "pyvenv.cfg" in names and path != start:
+            continue
+        if path != start and _marks_root(names):
+            yield _Directory(path, is_nested_root=True)
             continue
         if ".gitignore" in names:
             ignores = (*ignores, *_ignores_in(path))
@@ -288,17 +298,19 @@ def _outer_ignores(root: str) -> tuple[_Ignores, ...]:
     return ignores
 
 
-def _by_root(named: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Group paths by project root; a path below a named directory shares that one's root."""
+def _by_root(named: Sequence[str]) -> dict[str, list[str]]:
+    """Group paths by project root; where nothing marks one, by the outermost named directory."""
     groups: dict[str, list[str]] = {}
-    roots: dict[str, str] = {}
+    unmarked: dict[str, str] = {}
     for path in named:
         directory = path if os.path.isdir(path) else _parent(path)
-        around = next((roots[outer] for outer in _ancestors(directory) if outer in roots), None)
-        root = around or _root_of(directory)
+        root = _root_of(directory)
+        if not _is_marked(root):
+            around = (unmarked[outer] for outer in _ancestors(directory) if outer in unmarked)
+            root = next(around, root)
+            if directory == path:
+                unmarked[path] = root
         groups.setdefault(root, []).append(path)
-        if directory == path:
-            roots[path] = root
     return groups
 
 
@@ -315,6 +327,10 @@ def _root_of(directory: str) -> str:
 
 def _is_marked(root: str) -> bool:
     return _has_any(root, _ROOT_MARKERS) or _is_unpacked_wheel(root)
+
+
+def _marks_root(names: Iterable[str]) -> bool:
+    return any(name in _PROJECT_FILES or name.endswith(".dist-info") for name in names)
 
 
 def _has_any(directory: str, names: Iterable[str]) -> bool:

@@ -64,6 +64,7 @@ class ExpressionReader:
             ast.BoolOp: self._boolean,
             ast.BinOp: self._binary,
             ast.NamedExpr: self._walrus,
+            ast.Starred: self._starred,
             ast.List: self._display,
             ast.Tuple: self._display,
             ast.Set: self._display,
@@ -165,6 +166,10 @@ class ExpressionReader:
     def _walrus(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.NamedExpr)
         return self._at(node.value, depth)
+
+    def _starred(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Starred)
+        return facts.Element(self._at(node.value, depth))
 
     def _display(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.List | ast.Tuple | ast.Set)

@@ -9,7 +9,7 @@ from scopelint import facts
 from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame, FrameKind, WithEvent
 from scopelint.index import flow
 from scopelint.index.project import end_of
-from scopelint.index.values import External, FrameRef, Held, Where
+from scopelint.index.values import Callable, External, FrameRef, Held, Instance, Where
 from scopelint.libraries import (
     CARRIERS,
     ENTER_METHODS,
@@ -45,13 +45,27 @@ class Carriers:
         for base in classes.lineage(ref):
             if isinstance(base, str):
                 known = _external(base)
-                if known is not None and (enter is None or known.carrier is None):
+                if known is None:
+                    continue
+                if enter is None or known.carrier is None or self._calls_base(enter):
                     return known
         if enter is None:
             return None
         if self._modules.frame(enter).name in MIXIN_METHODS:
             return self._as_carrier(ref, self._in_generator(enter))
         return self._as_carrier(ref, self._in_method(ref, enter))
+
+    def _calls_base(self, enter: FrameRef) -> bool:
+        """Say whether an enter method runs that of the class's base."""
+        frame = self._modules.frame(enter)
+        return any(
+            isinstance(event, CallEvent)
+            and isinstance(event.call.function, facts.Attribute)
+            and event.call.function.name == frame.name
+            and isinstance(event.call.function.base, facts.Call)
+            and event.call.function.base.function == facts.Name("super")
+            for event in frame.events
+        )
 
     def _as_carrier(self, ref: FrameRef, held: Held | None) -> Held | None:
         if held is None:
@@ -74,6 +88,13 @@ class Carriers:
             for value in self._inference.values(function, outside):
                 if isinstance(value, External) and value.name in GENERATOR_MANAGERS:
                     return True
+                if isinstance(value, Callable):
+                    results = self._inference.returned(value.ref)
+                    if any(
+                        isinstance(result, Instance) and result.made_by in GENERATOR_MANAGERS
+                        for result in results
+                    ):
+                        return True
         return False
 
     def _in_generator(self, ref: FrameRef) -> Held | None:

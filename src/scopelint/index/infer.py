@@ -38,6 +38,8 @@ from scopelint.libraries.containers import (
     ANNOTATED,
     CASTS,
     CONTAINERS,
+    FIELD_FACTORIES,
+    FIELD_MAKERS,
     ONE_ELEMENT,
     PAIR_VIEW,
     PAIRS,
@@ -479,6 +481,11 @@ class Inference:
                     yield Container((Pair(value.elements),))
         elif name in PARTIALS and arguments:
             yield from self.values(arguments[0], where)
+        elif name in FIELD_MAKERS:
+            for keyword, maker in call.keywords:
+                if keyword in FIELD_FACTORIES:
+                    for made in self.values(maker, where):
+                        yield from self._call_value(made, call, where)
         elif name != "builtins.super":
             yield Instance(name, Place(where.path, call.span), Entry.NOT)
 

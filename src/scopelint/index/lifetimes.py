@@ -119,7 +119,7 @@ class Lifetimes:
     def _hand_overs(self, event: CallEvent, where: Where) -> Iterator[tuple[Span, HandOver]]:
         """Yield the spans of what a call hands to another task: calls, and methods named."""
         arguments = [*event.call.arguments, *(value for _, value in event.call.keywords)]
-        if not any(_operated(argument) for argument in arguments):
+        if not any(_operated(part) for argument in arguments for part in _parts(argument)):
             return
         spawner = self._spawners.spawner(event.call, where)
         if spawner is None:
@@ -150,6 +150,8 @@ class Lifetimes:
         if act is Act.CLOSE and handed_to is None:
             return  # looked up by `closings`, for the stacks that matter
         scopes = self._inference.scopes(receiver, where)
+        if act is Act.CLOSE and not self.is_stack(receiver, where):
+            return
         key = self.objects.key(receiver, where)
         if key is not None:
             yield Operation(
@@ -178,6 +180,8 @@ class Lifetimes:
         act = _act(event.value.name)
         key = self.objects.key(event.value.base, where)
         if act is None or act is Act.FILL or key is None:
+            return
+        if act is Act.CLOSE and not self.is_stack(event.value.base, where):
             return
         scopes = self._inference.scopes(event.value.base, where)
         yield Operation(
@@ -230,12 +234,27 @@ class Lifetimes:
 
     def _contents(self, key: ObjectKey) -> Iterator[Operation]:
         for operation in self.by_object.get(key, ()):
-            if operation.act is Act.FILL and operation.scopes:
+            if operation.act is not Act.FILL:
+                continue
+            if operation.scopes:
                 yield operation
+            inner = self._stack_put_on(operation)
+            if inner is not None and inner != key:
+                yield from self.contents(inner)
         for store in self.stores(key):
             popped = self.popped_from(store)
             if popped is not None and popped != key:
                 yield from self.contents(popped)
+
+    def _stack_put_on(self, fill: Operation) -> ObjectKey | None:
+        """Return the stack that a fill puts on another stack, if it is one."""
+        event = self._modules.frame(fill.where.ref).events[fill.where.event]
+        if not isinstance(event, CallEvent) or not event.call.arguments:
+            return None
+        argument = event.call.arguments[0]
+        if not self.is_stack(argument, fill.where):
+            return None
+        return self.objects.key(argument, fill.where)
 
     def popped_from(self, store: Store) -> ObjectKey | None:
         """Return the stack from which ``pop_all`` took what is stored."""
@@ -288,7 +307,11 @@ class Lifetimes:
             yield Store(where, event.value, event.annotation, is_element=False)
 
     def blocks(self, key: ObjectKey) -> tuple[Where, ...]:
-        """Return where an object is entered by a ``with`` or through an exit stack."""
+        """Return where an object is, or may be, entered by a ``with`` or an exit stack.
+
+        An attribute of the same name on an object that nothing is known of may be this one. A
+        stack that is put on a stack kept elsewhere is not in a block.
+        """
         return self._inference.once(("blocks", key), lambda: tuple(self._blocks(key)), ())
 
     def _blocks(self, key: ObjectKey) -> Iterator[Where]:
@@ -296,9 +319,24 @@ class Lifetimes:
             for number, frame in enumerate(module.frames):
                 for position, event in enumerate(frame.events):
                     where = Where(module.path, number, position)
-                    for manager in _entered_by(event):
-                        if self.objects.key(manager, where) == key:
+                    for manager in self._entered_by(event, where):
+                        found = self.objects.key(manager, where)
+                        if found == key or (found is not None and _may_be_same(found, key)):
                             yield where
+
+    def _entered_by(self, event: facts.Event, where: Where) -> tuple[Expression, ...]:
+        if isinstance(event, WithEvent):
+            return (event.manager,)
+        if not isinstance(event, CallEvent) or not isinstance(event.call.function, facts.Attribute):
+            return ()
+        if event.call.function.name not in STACK_FILLERS:
+            return ()
+        arguments = event.call.arguments[:1]
+        if any(self.is_stack(argument, where) for argument in arguments):
+            outer = self.objects.key(event.call.function.base, where)
+            if outer is not None and outer.home is not Home.LOCAL:
+                return ()
+        return arguments
 
     def uses(self, key: ObjectKey) -> tuple[tuple[Where, Span], ...]:
         """Return where an attribute or global is used otherwise than to open or close it."""
@@ -372,18 +410,24 @@ def _operated(argument: Expression) -> bool:
     return isinstance(function, facts.Attribute) and _act(function.name) is not None
 
 
+def _parts(argument: Expression) -> tuple[Expression, ...]:
+    """Return an argument, or what a starred display holds."""
+    match argument:
+        case facts.Element(base=facts.Display(elements=parts)):
+            return parts
+        case _:
+            return (argument,)
+
+
 def _contains(outer: Span, inner: Span) -> bool:
     start = (outer.line, outer.column) <= (inner.line, inner.column)
     return start and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
-def _entered_by(event: facts.Event) -> tuple[Expression, ...]:
-    if isinstance(event, WithEvent):
-        return (event.manager,)
-    if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
-        if event.call.function.name in STACK_FILLERS:
-            return event.call.arguments[:1]
-    return ()
+def _may_be_same(found: ObjectKey, key: ObjectKey) -> bool:
+    """Say whether an attribute of something unknown may be a given attribute."""
+    is_unknown = found.home is Home.TEXT and key.home is Home.ATTRIBUTE
+    return is_unknown and found.name.rpartition(".")[2] == key.name
 
 
 def _used(event: facts.Event) -> tuple[Expression, Span] | None:

@@ -71,7 +71,11 @@ class Spawners:
             yield from ((argument, spawner) for argument in call.arguments[:1])
             return
         for argument in (*call.arguments, *(value for _, value in call.keywords)):
-            yield argument, spawner
+            match argument:
+                case facts.Element(base=facts.Display(elements=parts)):
+                    yield from ((part, spawner) for part in parts)
+                case _:
+                    yield argument, spawner
 
     def is_handed_over(self, expression: Expression, where: Where) -> bool:
         """Say whether an expression is an argument of a call that starts it in another task."""

@@ -15,6 +15,7 @@ __all__ = [
     "EXIT_METHODS",
     "EXPECTING",
     "GENERATOR_MANAGERS",
+    "LIBRARIES",
     "PROVIDERS",
     "SCOPES",
     "SPAWNERS",
@@ -174,3 +175,8 @@ LOOP_MAKERS: frozenset[str] = frozenset(
     }
 )
 LOOP_SPAWNERS: frozenset[str] = frozenset({"create_task", "run_until_complete"})
+
+# The top-level packages that the tables speak of.
+LIBRARIES: frozenset[str] = frozenset(
+    name.partition(".")[0] for table in (SCOPES, CARRIERS, SPAWNERS) for name in table
+)

@@ -71,6 +71,11 @@ ANNOTATED: frozenset[str] = frozenset({"typing.Annotated", "typing_extensions.An
 TYPES: frozenset[str] = frozenset({"builtins.type", "typing.Type"})
 CASTS: frozenset[str] = frozenset({"typing.cast", "typing_extensions.cast"})
 PARTIALS: frozenset[str] = frozenset({"functools.partial"})
+# Calls that declare a field of a class, and the keywords that say how its value is made.
+FIELD_MAKERS: frozenset[str] = frozenset(
+    {"dataclasses.field", "attrs.field", "attr.ib", "attr.field", "attrs.Factory", "attr.Factory"}
+)
+FIELD_FACTORIES: frozenset[str] = frozenset({"default_factory", "factory"})
 PROPERTIES: frozenset[str] = frozenset(
     {"builtins.property", "functools.cached_property", "cached_property.cached_property"}
 )

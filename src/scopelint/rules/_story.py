@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scopelint.facts import Anchor, AnchorKind, CallEvent, StoreEvent
 from scopelint.index import ProjectIndex
-from scopelint.index.lifetimes import Operation
+from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import FrameRef, Held, Instance, Place
@@ -135,6 +135,9 @@ def have_one_host(project: ProjectIndex, operations: Sequence[Operation]) -> boo
 
     This is the owner-task template: the coroutine calls hooks that enter and leave for it.
     """
+    acts = {operation.act for operation in operations}
+    if not acts & {Act.EXIT, Act.CLOSE} or not acts & {Act.ENTER, Act.FILL}:
+        return False
     if any(operation.handed_to is not None for operation in operations):
         return False
     roots = project.lifetimes.roots(operations)

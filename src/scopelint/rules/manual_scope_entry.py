@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from scopelint.facts import Anchor, AnchorKind, BlockKind, YieldEvent
 from scopelint.index import ProjectIndex, flow
 from scopelint.index.lifetimes import Act, Operation
-from scopelint.index.objects import ObjectKey
-from scopelint.index.values import Held, Place
+from scopelint.index.objects import Home, ObjectKey
+from scopelint.index.values import Entry, Held, Place
 from scopelint.model import Level, Related, ScopeKind
 from scopelint.rule import Nomination, Rule, Shape, level_for
 from scopelint.rules import _story
@@ -55,8 +55,15 @@ class ManualScopeEntry(Rule):
     def _only_left(
         self, project: ProjectIndex, key: ObjectKey, exits: Sequence[Operation]
     ) -> Iterator[Nomination]:
-        if _story.is_only_in_own_dunders(project, exits):
-            return
+        if _story.is_only_in_own_dunders(project, exits) or (
+            key.home is Home.LOCAL
+            and any(
+                instance.origin is not None and instance.entry is Entry.NOT
+                for leaving in exits
+                for instance, _ in leaving.scopes
+            )
+        ):
+            return  # what was made here and never entered has nothing to leave
         for leaving in exits:
             is_told_elsewhere = leaving.handed_to is not None
             if is_told_elsewhere or project.lifetimes.is_expected_to_fail(leaving.where):

@@ -37,7 +37,8 @@ class ScopeOnExitStack(Rule):
         if not fills or not stores or lifetimes.blocks(key):
             return
         every = [*fills, *closings]
-        if _story.have_one_host(project, every) or not closings:
+        is_one_function = len({operation.where.ref for operation in every}) == 1
+        if not closings or is_one_function or _story.have_one_host(project, every):
             return
         level = Level.ERROR
         if _story.is_only_in_own_dunders(project, every):
@@ -75,7 +76,7 @@ class ScopeOnExitStack(Rule):
 def _filled(project: ProjectIndex) -> Iterator[ObjectKey]:
     """Yield the stacks that are given something, and those that take over by `pop_all`."""
     for operation in project.lifetimes.operations:
-        if operation.act is not Act.FILL or not operation.scopes:
+        if operation.act is not Act.FILL:
             continue
         yield operation.key
         frame = project.modules.frame(operation.where.ref)

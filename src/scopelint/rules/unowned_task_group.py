@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from scopelint import facts
-from scopelint.facts import Expression, ReturnEvent
+from scopelint.facts import Expression
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Act
 from scopelint.index.objects import Home, ObjectKey, render
@@ -158,15 +158,34 @@ def _is_owned(project: ProjectIndex, key: ObjectKey) -> bool:
 
 
 def _escapes(project: ProjectIndex, key: ObjectKey) -> bool:
-    """Say whether code that cannot be followed may enter a group: it is passed on or returned."""
+    """Say whether a group is passed on, so that code that cannot be followed may enter it.
+
+    Every use counts that does more than read an attribute of the group or call a method of it.
+    """
     for where, _ in project.lifetimes.uses(key):
-        events = project.modules.frame(where.ref).events
-        used = events[where.event]
-        if not isinstance(used, facts.UseEvent):
-            continue
-        for later in events[where.event :]:
-            if isinstance(later, facts.CallEvent) and used.value in later.call.arguments:
-                return True
-            if isinstance(later, ReturnEvent) and later.value == used.value:
+        used = project.modules.frame(where.ref).events[where.event]
+        if isinstance(used, facts.UseEvent) and used.value.name == key.name:
+            return True
+    for module in project.modules.mentioning(key.name):
+        for frame in module.frames:
+            if any(_names(event, key) for event in frame.events):
                 return True
     return False
+
+
+def _names(event: facts.Event, key: ObjectKey) -> bool:
+    """Say whether an event passes on a global group, or names an attribute in a string."""
+    values: tuple[Expression, ...] = ()
+    match event:
+        case facts.CallEvent(call=call):
+            values = (*call.arguments, *(value for _, value in call.keywords))
+        case facts.ReturnEvent(value=value) | facts.YieldEvent(value=value):
+            values = (value,)
+        case facts.StoreEvent(value=value):
+            values = (value,)
+        case _:
+            return False
+    mention: Expression = facts.Literal(key.name, is_string=True)
+    if key.home is Home.GLOBAL:
+        mention = facts.Name(key.name)
+    return mention in values
