@@ -28,6 +28,7 @@ from scopelint.index.values import (
     Where,
 )
 from scopelint.names import ModuleNames
+from scopelint.prescan import Look, finds
 
 ANYIO = "anyio.create_task_group()"
 
@@ -695,8 +696,8 @@ def index_of(files: Mapping[str, str]) -> ProjectIndex:
         name, is_package = names.own(path)
         facts[path] = extract(dedent(files[path]), path, name, is_package=is_package)
 
-    def mentioning(word: str) -> list[str]:
-        return [path for path in paths if word in files[path]]
+    def mentioning(word: str, look: Look) -> list[str]:
+        return [path for path in paths if finds(dedent(files[path]).encode(), look, word)]
 
     return ProjectIndex("/root", paths, paths, facts.get, mentioning, (3, 11))
 

@@ -13,7 +13,7 @@ from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
 from scopelint.model import Failure, Finding, Report
 from scopelint.names import ModuleNames
-from scopelint.prescan import may_matter
+from scopelint.prescan import Look, finds, may_matter
 from scopelint.rule import Nomination, Rule
 from scopelint.rules import RULES
 
@@ -124,12 +124,11 @@ class _Files:
     def _is_reported(self, path: str, raw: bytes) -> bool:
         return path in self.project.named or may_matter(raw)
 
-    def mentioning(self, word: str) -> Sequence[str]:
-        """Return the files whose text has a word."""
+    def mentioning(self, word: str, look: Look) -> Sequence[str]:
+        """Return the files whose text has a word, in the way that is looked for."""
         if not self.is_sifted:
             return [path for path in self.project.files if word in self._words_of(path)]
-        needle = word.encode()
-        return [path for path in self.project.files if needle in (self._read(path) or b"")]
+        return [path for path in self.project.files if finds(self._read(path) or b"", look, word)]
 
     def _words_of(self, path: str) -> frozenset[str]:
         """Return the identifiers in the facts of a file, to compare with a look at its bytes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import re
 from collections.abc import Iterable
 
 # Every finding has one of these in the file of one of its decisive sites: a hand-made enter or
@@ -25,3 +27,26 @@ SEEDS: tuple[bytes, ...] = (
 def may_matter(raw: bytes, words: Iterable[bytes] = SEEDS) -> bool:
     """Say whether any rule could have a decisive site in a file with these bytes."""
     return any(word in raw for word in words)
+
+
+class Look(enum.Enum):
+    """What a second look for a name is after: any mention, a store, a class derived from it."""
+
+    MENTION = rb"\b%s\b"
+    # `x.name = ...` and the like on one line, `x.name.append(...)`, `as x.name`; what a method
+    # stores on its own `self` is known from the class.
+    STORE = (
+        rb"(?<!\bself)\.%s\b(?:[^\n]*=|\s+in\b|"
+        rb"\s*\.\s*(?:append|appendleft|add|insert|put_nowait|setdefault)\b)|\bas\s+[\w.]+\.%s\b"
+    )
+    # `class Other(name)`, `import name as other`, `other = name`.
+    DERIVED = rb"\bclass\s+\w+[^:]*\b%s\b|\b%s\s+as\b|=\s*[\w.]*\b%s\s*$"
+
+
+def finds(raw: bytes, look: Look, name: str) -> bool:
+    """Say whether a file with these bytes may have what a second look is after."""
+    word = name.encode()
+    if word not in raw:
+        return False
+    pattern = look.value.replace(b"%s", re.escape(word))
+    return re.search(pattern, raw, re.MULTILINE) is not None

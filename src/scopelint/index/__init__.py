@@ -11,8 +11,9 @@ from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Lifetimes
 from scopelint.index.objects import Objects
 from scopelint.index.project import Modules
-from scopelint.index.reach import decisive_files
+from scopelint.index.reach import Reach, reach
 from scopelint.index.spawners import Spawners
+from scopelint.prescan import Look
 
 __all__ = ["ProjectIndex"]
 
@@ -31,7 +32,7 @@ class ProjectIndex:
         files: Sequence[str],
         seeds: Sequence[str],
         load: Callable[[str], ModuleFacts | None],
-        mentioning: Callable[[str], Sequence[str]],
+        mentioning: Callable[[str, Look], Sequence[str]],
         target_version: tuple[int, int],
     ) -> None:
         self._seeds = seeds
@@ -42,9 +43,18 @@ class ProjectIndex:
         self.objects = Objects(self.inference)
 
     @cached_property
+    def _reach(self) -> Reach:
+        return reach(self.inference, self.objects, self._seeds)
+
+    @property
     def decisive(self) -> tuple[str, ...]:
         """Return the files in which a finding can have one of its decisive sites."""
-        return decisive_files(self.inference, self.objects, self._seeds)
+        return self._reach.files
+
+    @property
+    def group_makers(self) -> frozenset[str]:
+        """Return the names of all that makes task groups, in libraries and in the project."""
+        return self._reach.makers
 
     @cached_property
     def lifetimes(self) -> Lifetimes:

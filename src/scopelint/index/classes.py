@@ -11,6 +11,7 @@ from scopelint.index.project import Modules, end_of
 from scopelint.index.stores import Store
 from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Value, Where
 from scopelint.libraries import MIXIN_METHODS
+from scopelint.prescan import Look
 
 if TYPE_CHECKING:
     from scopelint.index.infer import Inference
@@ -60,7 +61,7 @@ class Classes:
         renamed: set[tuple[FrameRef, str]] = set(pending)
         while pending:
             base, name = pending.pop()
-            for module in self._modules.mentioning(name):
+            for module in self._modules.mentioning(name, Look.DERIVED):
                 for other in _renamings(module, name):
                     if (base, other) not in renamed:
                         renamed.add((base, other))
@@ -121,7 +122,7 @@ class Classes:
         return self._inference.once(key, lambda: tuple(self._foreign_stores(ref, name)), ())
 
     def _foreign_stores(self, ref: FrameRef, name: str) -> Iterator[Store]:
-        for module in self._modules.mentioning(name):
+        for module in self._modules.mentioning(name, Look.STORE):
             for base, store in self._modules.stores(module.path).foreign.get(name, ()):
                 for value in self._inference.values(base, store.where):
                     if isinstance(value, Instance) and isinstance(value.made_by, FrameRef):

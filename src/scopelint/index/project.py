@@ -9,6 +9,7 @@ from scopelint.index.stores import Stores, stores_of
 from scopelint.index.values import FrameRef, Place, Where
 from scopelint.model import Site, Span
 from scopelint.names import Bindings, ModuleNames
+from scopelint.prescan import Look
 
 
 class Modules:
@@ -24,7 +25,7 @@ class Modules:
         root: str,
         files: Sequence[str],
         load: Callable[[str], ModuleFacts | None],
-        mentioning: Callable[[str], Sequence[str]],
+        mentioning: Callable[[str, Look], Sequence[str]],
     ) -> None:
         self.root = root
         self.names = ModuleNames(files)
@@ -33,7 +34,7 @@ class Modules:
         self._facts: dict[str, ModuleFacts | None] = {}
         self._bindings: dict[str, Bindings] = {}
         self._stores: dict[str, Stores] = {}
-        self._mentions: dict[str, tuple[str, ...]] = {}
+        self._mentions: dict[tuple[str, Look], tuple[str, ...]] = {}
 
     def facts(self, path: str) -> ModuleFacts | None:
         """Return the facts of a file, or ``None`` if it cannot be analyzed."""
@@ -63,11 +64,11 @@ class Modules:
             self._stores[path] = stores_of(self.known(path))
         return self._stores[path]
 
-    def mentioning(self, word: str) -> Iterator[ModuleFacts]:
+    def mentioning(self, word: str, look: Look = Look.MENTION) -> Iterator[ModuleFacts]:
         """Yield the facts of the files whose text has a word, in path order."""
-        if word not in self._mentions:
-            self._mentions[word] = tuple(sorted(self._mentioning(word)))
-        for path in self._mentions[word]:
+        if (word, look) not in self._mentions:
+            self._mentions[word, look] = tuple(sorted(self._mentioning(word, look)))
+        for path in self._mentions[word, look]:
             facts = self.facts(path)
             if facts is not None:
                 yield facts

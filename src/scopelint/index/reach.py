@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ModuleFacts, StoreEvent
 from scopelint.index.infer import Inference
 from scopelint.index.objects import Home, Objects
 from scopelint.index.project import end_of
-from scopelint.index.values import Class, External, FrameRef, Value, Where
+from scopelint.index.values import Class, Entry, External, FrameRef, Instance, Value, Where
 from scopelint.libraries import SCOPES, STACK_FILLERS
 from scopelint.model import ScopeKind
 
@@ -18,7 +19,15 @@ _GROUP_MAKERS = frozenset(
 )
 
 
-def decisive_files(inference: Inference, objects: Objects, seeds: Sequence[str]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The files that can have a decisive site, and the names of all that makes task groups."""
+
+    files: tuple[str, ...]
+    makers: frozenset[str]
+
+
+def reach(inference: Inference, objects: Objects, seeds: Sequence[str]) -> Reach:
     """Return the seeds and the files that a second look adds, to a fixpoint.
 
     A file can store a group that a function of another file makes, or hand over the close of
@@ -30,20 +39,17 @@ def decisive_files(inference: Inference, objects: Objects, seeds: Sequence[str])
     makers, kept = set(_GROUP_MAKERS), set[str]()
     pending = list(seeds)
     while pending:
-        names: set[str] = set()
-        for path in pending:
-            module = modules.facts(path)
-            if module is not None:
-                names.update(_made(inference, module, makers))
-                names.update(_kept(inference, objects, module))
-        names -= makers | kept
-        makers |= names
-        kept |= names
-        found = {module.path for name in sorted(names) for module in modules.mentioning(name)}
+        found_in = [module for path in pending if (module := modules.facts(path)) is not None]
+        made = {name for m in found_in for name in _made(inference, m, makers)} - makers
+        filled = {name for m in found_in for name in _kept(inference, objects, m)} - kept
+        makers |= made
+        kept |= filled
+        names = sorted(made | filled)
+        found = {module.path for name in names for module in modules.mentioning(name)}
         # A new maker may be returned by functions of files that were looked at before.
         pending = sorted(found)
         known.update(dict.fromkeys(path for path in pending if path not in known))
-    return tuple(sorted(known))
+    return Reach(tuple(sorted(known)), frozenset(makers))
 
 
 def _made(inference: Inference, module: ModuleFacts, makers: set[str]) -> Iterator[str]:
@@ -55,7 +61,7 @@ def _made(inference: Inference, module: ModuleFacts, makers: set[str]) -> Iterat
         if frame.kind is FrameKind.FUNCTION and _calls(frame, makers):
             if any(_is_group(inference, value) for value in inference.returned(ref)):
                 yield frame.name
-        if frame.kind is FrameKind.CLASS and any(_last(b) in makers for b in frame.bases):
+        if frame.kind is FrameKind.CLASS and any(last_name(b) in makers for b in frame.bases):
             held = inference.carriers.held(ref)
             if held is not None and held.kind is ScopeKind.TASK_GROUP and held.carrier is None:
                 yield frame.name
@@ -63,7 +69,7 @@ def _made(inference: Inference, module: ModuleFacts, makers: set[str]) -> Iterat
     for event in top.events:
         if not isinstance(event, StoreEvent) or not isinstance(event.target, facts.Name):
             continue
-        if event.target.id not in makers and _last(event.value) in makers:
+        if event.target.id not in makers and last_name(event.value) in makers:
             values = inference.values(event.value, end_of(FrameRef(module.path, 0)))
             if any(_makes_group(inference, value) for value in values):
                 yield event.target.id
@@ -88,26 +94,30 @@ def _kept(inference: Inference, objects: Objects, module: ModuleFacts) -> Iterat
 
 def _calls(frame: Frame, makers: set[str]) -> bool:
     return any(
-        isinstance(event, CallEvent) and _last(event.call.function) in makers
+        isinstance(event, CallEvent) and last_name(event.call.function) in makers
         for event in frame.events
     )
 
 
-def _last(expression: Expression) -> str:
+def last_name(expression: Expression) -> str:
+    """Return the last name of what is called or named, to sort out what cannot matter."""
     match expression:
         case facts.Name(id=name) | facts.Attribute(name=name):
             return name
         case facts.Symbol(path=path):
             return path.rpartition(".")[2]
         case facts.Subscript(base=base):
-            return _last(base)
+            return last_name(base)
         case facts.Call(arguments=(first, *_)):
-            return _last(first)  # `partial(create_task_group)`
+            return last_name(first)  # `partial(create_task_group)`
         case _:
             return ""
 
 
 def _is_group(inference: Inference, value: Value) -> bool:
+    """Say whether a value is a group that was just made, not one that is passed on."""
+    if not isinstance(value, Instance) or value.origin is None or value.entry is Entry.BLOCK:
+        return False
     held = inference.held(value)
     return held is not None and held.kind is ScopeKind.TASK_GROUP and held.carrier is None
 

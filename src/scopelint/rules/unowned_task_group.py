@@ -9,6 +9,7 @@ from scopelint.facts import Expression
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Act
 from scopelint.index.objects import Home, ObjectKey, render
+from scopelint.index.reach import last_name
 from scopelint.index.stores import Store
 from scopelint.index.values import Entry, Held, Instance, Where
 from scopelint.libraries import ENTER_METHODS
@@ -120,14 +121,17 @@ def _groups(project: ProjectIndex, store: Store) -> list[tuple[Instance, Held]]:
 def _is_made_here(project: ProjectIndex, store: Store) -> bool:
     """Say whether a value comes from a call, directly or by a local name, not from elsewhere."""
     pending: list[Expression] = [store.value]
+    seen: set[str] = set()
     while pending:
         match pending.pop():
             case facts.Call(function=facts.Attribute(base=base, name=name)) if (
                 name in ENTER_METHODS
             ):
                 pending.append(base)
-            case facts.Call():
-                return True
+            case facts.Call(function=function, keywords=keywords):
+                names = [last_name(function), *(last_name(value) for _, value in keywords)]
+                if any(name in project.group_makers for name in names):
+                    return True
             case facts.Await(value=inner):
                 pending.append(inner)
             case facts.Choice(options=options):
@@ -137,11 +141,24 @@ def _is_made_here(project: ProjectIndex, store: Store) -> bool:
                 if bindings.owner(store.where.frame, name) != store.where.frame:
                     continue
                 frame = project.modules.frame(store.where.ref)
-                if all(parameter.name != name for parameter in frame.parameters):
-                    return True
+                if any(parameter.name == name for parameter in frame.parameters):
+                    continue
+                if name not in seen:
+                    seen.add(name)
+                    pending.extend(_stored_as(project, store, name))
             case _:
                 continue
     return False
+
+
+def _stored_as(project: ProjectIndex, store: Store, name: str) -> Iterator[Expression]:
+    """Yield the values that a local name is given in the frame of a store."""
+    frame = project.modules.frame(store.where.ref)
+    bindings = project.modules.bindings(store.where.path)
+    for holder, position in bindings.stores(store.where.frame, name):
+        event = frame.events[position] if holder == store.where.frame else None
+        if isinstance(event, facts.StoreEvent):
+            yield event.value
 
 
 def _is_owned(project: ProjectIndex, key: ObjectKey) -> bool:
