@@ -403,17 +403,17 @@ def test_the_cases_of_a_match_are_branches_and_bind_names() -> None:
     assert [render(store.target) for store in events(module, StoreEvent)] == ["b", "c", "g"]
 
 
-def test_lambdas_and_generator_expressions_are_deferred_and_comprehensions_are_loops() -> None:
+def test_lambdas_and_generator_expressions_are_deferred_other_comprehensions_are_not() -> None:
     (module,) = frames(
         "[a() for b in c]\n(d() for e in g)\nlambda h=i(): j(h)\n{k(): l() for m in n}"
     )
     assert {letter: at(module, letter) for letter in "adijkl"} == {
-        "a": "FRAME/LOOP(1)",
+        "a": "FRAME/COMPREHENSION(1)",
         "d": "FRAME/DEFERRED(2)",
         "i": "FRAME",
         "j": "FRAME/DEFERRED(3)",
-        "k": "FRAME/LOOP(4)",
-        "l": "FRAME/LOOP(4)",
+        "k": "FRAME/COMPREHENSION(4)",
+        "l": "FRAME/COMPREHENSION(4)",
     }
     assert [render(s.target) for s in events(module, StoreEvent)] == ["b", "e", "h", "m"]
 

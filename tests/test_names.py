@@ -205,7 +205,6 @@ def test_nothing_else_binds(other: str) -> None:
     assert owners(f"x = 0\ndef f():\n    {other}\n    LOOK\n", "x") == {"x": ""}
 
 
-@pytest.mark.xfail(strict=True, reason="comprehensions have no lexical scope of their own")
 def test_the_names_of_a_comprehension_stay_in_it() -> None:
     source = "x = 0\ndef f():\n    [x for x in y]\n    LOOK\n"
     assert owners(source, "x") == {"x": ""}

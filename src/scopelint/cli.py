@@ -187,8 +187,12 @@ class _ProgressBar:
 
 
 def _checked(config: Config) -> Report:
+    import gc
+
     from scopelint import pipeline
 
+    # Syntax trees are large and have no cycles, so looking for some only costs time.
+    gc.disable()
     with _ProgressBar(is_wanted=sys.stderr.isatty() and not config.quiet) as bar:
         return pipeline.check(config, bar.update)
 

@@ -153,6 +153,11 @@ class BlockKind(enum.Enum):
     LOOP = 7
     LOOP_ELSE = 8
     DEFERRED = 9  # a lambda or generator expression: runs later, or elsewhere
+    COMPREHENSION = 10  # any other comprehension
+
+
+# Blocks whose own names are seen in them alone.
+INNER_BLOCKS = frozenset({BlockKind.DEFERRED, BlockKind.COMPREHENSION})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from scopelint.facts import Definition, FrameKind, ModuleFacts, Name, StoreEvent, Symbol
+from scopelint.facts import (
+    INNER_BLOCKS,
+    Definition,
+    FrameKind,
+    ModuleFacts,
+    Name,
+    StoreEvent,
+    Symbol,
+)
 from scopelint.libraries import LIBRARIES
 
 
@@ -103,6 +111,7 @@ class Bindings:
     def __init__(self, module: ModuleFacts) -> None:
         self._module = module
         self._stores: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self._inner: dict[tuple[int, str], list[tuple[int, int]]] = {}
         self._parameters = [{p.name for p in frame.parameters} for frame in module.frames]
         self.stars: list[str] = []
         for number, frame in enumerate(module.frames):
@@ -116,6 +125,9 @@ class Bindings:
             return
         owner = number
         frame = self._module.frames[number]
+        if frame.blocks[event.block].kind in INNER_BLOCKS:
+            self._inner.setdefault((number, name), []).append((position, event.block))
+            return
         if name in frame.global_names:
             owner = 0
         elif name in frame.nonlocal_names:
@@ -141,6 +153,19 @@ class Bindings:
             if not is_class and self._binds(outer, name):
                 return outer
         return None
+
+    def inner(self, number: int, name: str, block: int) -> Sequence[int]:
+        """Return the events that bind a name in the comprehensions and lambdas around a block."""
+        inner = self._inner.get((number, name))
+        if inner is None:
+            return ()
+        blocks = self._module.frames[number].blocks
+        while block >= 0:
+            found = [position for position, stored_in in inner if stored_in == block]
+            if found:
+                return found
+            block = blocks[block].parent
+        return ()
 
     def enclosing(self, number: int) -> Iterator[int]:
         """Yield the frames around a frame, innermost first."""

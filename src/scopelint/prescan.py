@@ -30,7 +30,7 @@ def may_matter(raw: bytes, words: Iterable[bytes] = SEEDS) -> bool:
 
 
 class Look(enum.Enum):
-    """What a second look for a name is after: any mention, a store, a class derived from it."""
+    """What a second look for a name is after: any mention, a store, a call, a derived class."""
 
     MENTION = rb"\b%s\b"
     # `x.name = ...` and the like on one line, `x.name.append(...)`, `as x.name`; what a method
@@ -39,6 +39,7 @@ class Look(enum.Enum):
         rb"(?<!\bself)\.%s\b(?:[^\n]*=|\s+in\b|"
         rb"\s*\.\s*(?:append|appendleft|add|insert|put_nowait|setdefault)\b)|\bas\s+[\w.]+\.%s\b"
     )
+    CALL = rb"\b%s\s*\("
     # `class Other(name)`, `import name as other`, `other = name`.
     DERIVED = rb"\bclass\s+\w+[^:]*\b%s\b|\b%s\s+as\b|=\s*[\w.]*\b%s\s*$"
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from scopelint import facts
 from scopelint.extract.drafts import Draft
 from scopelint.extract.expressions import Positions
-from scopelint.facts import UNKNOWN, AnchorKind, BlockKind, CallUse
+from scopelint.facts import INNER_BLOCKS, UNKNOWN, AnchorKind, BlockKind, CallUse
 
 # An expression still to be read: the node, what becomes of it, its block, whether its parts are
 # done, and whether it lies in an f-string.
@@ -105,7 +105,7 @@ class Scanner:
     def _enter_comprehension(self, node: _Comprehension, block: int) -> int:
         draft = self._draft
         is_generator = isinstance(node, ast.GeneratorExp)
-        kind = BlockKind.DEFERRED if is_generator else BlockKind.LOOP
+        kind = BlockKind.DEFERRED if is_generator else BlockKind.COMPREHENSION
         inner = draft.block(kind, block, draft.statement(), node.lineno)
         for generator in node.generators:
             iterable = draft.reader.read(generator.iter)
@@ -129,6 +129,8 @@ class Scanner:
                     value = draft.reader.read(node.value)
                     draft.events.append(facts.AwaitEvent(value, self._span(node), block))
             case ast.NamedExpr():
+                while draft.blocks[block].kind in INNER_BLOCKS:
+                    block = draft.blocks[block].parent
                 draft.bind(block, node.target, draft.reader.read(node.value), self._span(node))
             case ast.Yield() | ast.YieldFrom():
                 draft.is_generator = True

@@ -182,7 +182,7 @@ class Classes:
         if self._modules.frame(ref).name == "__init__":
             called = self._modules.method_of(ref) or ref
         name = self._modules.frame(called).name
-        for module in self._modules.mentioning(name):
+        for module in self._modules.mentioning(name, Look.CALL):
             for number, frame in enumerate(module.frames):
                 for position, event in enumerate(frame.events):
                     if not isinstance(event, CallEvent):

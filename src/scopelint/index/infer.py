@@ -140,6 +140,14 @@ class Inference:
 
     def _name(self, name: str, where: Where) -> Iterator[Value]:
         bindings = self.modules.bindings(where.path)
+        looking = self.modules.frame(where.ref)
+        block = flow.block_at(looking, where.event)
+        if inner := bindings.inner(where.frame, name, block):
+            for position in inner:
+                event = looking.events[position]
+                assert isinstance(event, StoreEvent)
+                yield from self._stored(Where(where.path, where.frame, position), event)
+            return
         owner = bindings.owner(where.frame, name)
         if owner is None:
             found = self._from_stars(where.path, name)
@@ -149,7 +157,6 @@ class Inference:
         stores = bindings.stores(owner, name)
         is_hidden = False
         if owner == where.frame and where.event >= 0:
-            block = flow.block_at(frame, where.event)
             own = [
                 (event, frame.events[event].block) for holder, event in stores if holder == owner
             ]

@@ -19,8 +19,10 @@ from scopelint.libraries import (
     ENTER_METHODS,
     EXIT_METHODS,
     EXPECTING,
+    STACK_CALLERS,
     STACK_CLOSERS,
     STACK_FILLERS,
+    STACK_PUSHERS,
     SpawnerKind,
 )
 from scopelint.model import ScopeKind, Span
@@ -33,6 +35,7 @@ class Act(enum.Enum):
     EXIT = "exit"
     FILL = "fill"
     CLOSE = "close"
+    PUSH = "push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ class Lifetimes:
         function = event.call.function
         if not isinstance(function, facts.Attribute):
             return
+        yield from self._pushed(event, function, where)
         act = _act(function.name)
         if act is None:
             return
@@ -157,6 +161,25 @@ class Lifetimes:
             yield Operation(
                 act, key, receiver, scopes, where, event.call.span, event.ordinal, handed_to
             )
+
+    def _pushed(
+        self, event: CallEvent, function: facts.Attribute, where: Where
+    ) -> Iterator[Operation]:
+        """Yield the exit that an exit stack is told to make of what was entered by hand."""
+        if function.name not in STACK_PUSHERS | STACK_CALLERS or not event.call.arguments:
+            return
+        pushed = event.call.arguments[0]
+        if isinstance(pushed, facts.Attribute) and pushed.name in EXIT_METHODS:
+            pushed = pushed.base
+        elif function.name in STACK_CALLERS:
+            return
+        if not self.is_stack(function.base, where):
+            return
+        key = self.objects.key(pushed, where)
+        if key is not None:
+            scopes = self._inference.scopes(pushed, where)
+            span, ordinal = event.call.span, event.ordinal
+            yield Operation(Act.PUSH, key, pushed, scopes, where, span, ordinal)
 
     def _fill(
         self, event: CallEvent, receiver: Expression, where: Where, handed_to: HandOver | None

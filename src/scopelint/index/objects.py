@@ -108,7 +108,15 @@ class Objects:
         return ObjectKey(Home.TEXT, FrameRef(where.path, 0), render(expression))
 
     def _name(self, name: str, where: Where) -> ObjectKey | None:
-        owner = self._modules.bindings(where.path).owner(where.frame, name)
+        bindings = self._modules.bindings(where.path)
+        looking = self._modules.frame(where.ref)
+        block = flow.block_at(looking, where.event)
+        for position in bindings.inner(where.frame, name, block):
+            event = looking.events[position]
+            assert isinstance(event, StoreEvent)
+            text = ObjectKey(Home.LOCAL, where.ref, f"{name} of {position}")
+            return self._alias(event.value, Where(where.path, where.frame, position)) or text
+        owner = bindings.owner(where.frame, name)
         if owner is None:
             return None
         ref = FrameRef(where.path, owner)

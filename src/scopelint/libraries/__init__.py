@@ -20,8 +20,10 @@ __all__ = [
     "SCOPES",
     "SPAWNERS",
     "SPAWN_METHODS",
+    "STACK_CALLERS",
     "STACK_CLOSERS",
     "STACK_FILLERS",
+    "STACK_PUSHERS",
     "LibraryCarrier",
     "LibraryScope",
     "Spawner",
@@ -93,6 +95,9 @@ EXIT_METHODS: frozenset[str] = frozenset({"__aexit__", "__exit__"})
 STACK_FILLERS: frozenset[str] = frozenset(
     {"enter_async_context", "enter_context", "push_async_exit", "push"}
 )
+# Those of them that leave what somebody else has entered, and the ones that call a function.
+STACK_PUSHERS: frozenset[str] = frozenset({"push_async_exit", "push"})
+STACK_CALLERS: frozenset[str] = frozenset({"push_async_callback", "callback"})
 STACK_CLOSERS: frozenset[str] = frozenset({"aclose", "close"}) | EXIT_METHODS
 
 # Decorators that turn a generator into a context manager.

@@ -13,6 +13,8 @@ from scopelint.model import Level, Related, ScopeKind
 from scopelint.rule import Nomination, Rule, Shape, level_for
 from scopelint.rules import _story
 
+VERBS = {Act.ENTER: "entered", Act.EXIT: "left", Act.PUSH: "put on an exit stack"}
+
 
 class ManualScopeEntry(Rule):
     """Reports every opening call of a scope that an ordinary function enters by hand."""
@@ -26,11 +28,12 @@ class ManualScopeEntry(Rule):
         """Yield the opening calls, and the closing calls whose opening is not seen."""
         for key, operations in project.lifetimes.by_object.items():
             entries = [op for op in operations if op.act is Act.ENTER and _scopes(op)]
-            exits = [op for op in operations if op.act is Act.EXIT]
+            exits = [op for op in operations if op.act in (Act.EXIT, Act.PUSH)]
             if entries:
                 yield from self._entered(project, key, entries, exits)
             else:
-                yield from self._only_left(project, key, [op for op in exits if _scopes(op)])
+                exits = [op for op in exits if _scopes(op) and op.act is Act.EXIT]
+                yield from self._only_left(project, key, exits)
 
     def _entered(
         self,
@@ -88,7 +91,7 @@ class ManualScopeEntry(Rule):
         related: list[Related] = list(_story.creations(project, primary.scopes))
         related.extend(_story.storages(project, key))
         for operation in operations:
-            verb = "entered" if operation.act is Act.ENTER else "left"
+            verb = VERBS[operation.act]
             related.append(_story.told(project, operation, verb))
         frames = [operation.where.ref for operation in operations]
         related.extend(_story.uses(project, key, frames))
@@ -133,6 +136,8 @@ def _is_safe_in_one_function(
         if any(isinstance(event, YieldEvent) for event in later):
             return False
     for leaving in exits:
+        if leaving.act is Act.PUSH:
+            return True  # the stack's own block leaves it
         block = flow.block_at(frame, leaving.where.event)
         for _, final in flow.around(frame, block, BlockKind.FINALLY):
             is_near = flow.encloses(frame, final.parent, entered_in)
