@@ -7,7 +7,11 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--bless``, which rewrites what tests compare with, on purpose."""
-    parser.addoption("--bless", action="store_true", help="Rewrite the tables of the rule pages and the output in the README.")
+    parser.addoption(
+        "--bless",
+        action="store_true",
+        help="Rewrite page tables and README output.",
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,17 @@ class Reader:
 """
 
 
+# The script that installing the package puts beside the interpreter.
+SCRIPT = Path(sysconfig.get_path("scripts")) / "scopelint"
+
+
 def run(
     *arguments: str, at: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     names = {"NO_COLOR", "FORCE_COLOR", "SCOPELINT_OUTPUT_FORMAT", "COLUMNS"}
     kept = {key: value for key, value in os.environ.items() if key not in names}
     return subprocess.run(
-        [sys.executable, "-m", "scopelint", *arguments],
+        [SCRIPT, *arguments],
         cwd=at,
         env={**kept, "PYTHONIOENCODING": "utf-8", **variables},
         capture_output=True,
@@ -226,3 +231,10 @@ def test_a_rule_or_all_of_them_must_be_named() -> None:
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"scopelint {__version__}\n"
+
+
+def test_the_module_runs_as_the_script_does() -> None:
+    module = subprocess.run(
+        [sys.executable, "-m", "scopelint", "--version"], capture_output=True, check=True
+    )
+    assert module.stdout.decode() == run("--version").stdout
