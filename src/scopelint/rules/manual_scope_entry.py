@@ -129,6 +129,8 @@ def _is_safe_in_one_function(
     """Say whether one function enters and leaves, with the exit in a `finally` that must run."""
     if not exits or any(op.where.ref != entry.where.ref for op in exits):
         return False
+    if entry.key.is_element:
+        return False  # what is kept in a container may be left by another call of the function
     frame = project.modules.frame(entry.where.ref)
     entered_in = flow.block_at(frame, entry.where.event)
     if frame.is_generator and not project.inference.is_generator_manager(entry.where.ref):
