@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scopelint.facts import Attribute, Call, Expression, StoreEvent
+from scopelint.facts import Attribute, Call, CallEvent, Expression, StoreEvent
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import Home, ObjectKey, render
@@ -66,7 +66,7 @@ class ScopeOnExitStack(Rule):
         related.extend(_story.told(project, closing, "closed") for closing in closings)
         related.extend(_story.storages(project, key))
         others = _story.elsewhere(fills, closings)
-        text = _name(project, key, fills, closings)
+        text = _name(project, stores[0])
         message = f"exit stack `{text}` is filled in {_story.in_functions(project, fills)} "
         message += f"and closed in {_story.in_functions(project, others)}"
         site = project.modules.at(place)
@@ -96,16 +96,10 @@ def _is_pop_all(value: Expression) -> bool:
             return False
 
 
-def _name(
-    project: ProjectIndex,
-    key: ObjectKey,
-    fills: Sequence[Operation],
-    closings: Sequence[Operation],
-) -> str:
-    if key.is_element:
-        return f"{key.name}[...]"
-    for operation in (*fills, *closings):
-        text = render(operation.receiver)
-        if text.rpartition(".")[2] == key.name:
-            return text
-    return key.name
+def _name(project: ProjectIndex, store: Store) -> str:
+    """Return what the file calls the place where a stack is kept."""
+    event = project.modules.frame(store.where.ref).events[store.where.event]
+    if isinstance(event, StoreEvent):
+        return render(event.target)
+    assert isinstance(event, CallEvent)
+    return f"{render(event.call.function).rpartition('.')[0]}[...]"
