@@ -52,10 +52,10 @@ class ExpressionReader:
     def __init__(self, positions: Positions) -> None:
         self._positions = positions
         self._read: dict[int, tuple[Expression, int]] = {}
+        self._names: dict[str, facts.Name] = {}
         self._height = 0
         self._readers: dict[type[ast.expr], Callable[[ast.expr, int], Expression]] = {
             ast.Constant: self._constant,
-            ast.Name: self._name,
             ast.Attribute: self._attribute,
             ast.Call: self._call,
             ast.Await: self._await,
@@ -98,6 +98,9 @@ class ExpressionReader:
         return ExpressionReader(Positions("")).annotation(tree.body) or UNKNOWN
 
     def _at(self, node: ast.expr, depth: int) -> Expression:
+        if type(node) is ast.Name:  # half of all expressions
+            self._height = max(self._height, 1)
+            return self._named(node.id)
         known = self._read.get(id(node))
         if known is not None:
             expression, height = known
@@ -121,9 +124,11 @@ class ExpressionReader:
             return facts.Literal(node.value[:200], is_string=True)
         return facts.Literal(repr(node.value)[:40])
 
-    def _name(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Name)
-        return facts.Name(node.id)
+    def _named(self, name: str) -> facts.Name:
+        known = self._names.get(name)
+        if known is None:
+            known = self._names[name] = facts.Name(name)
+        return known
 
     def _attribute(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Attribute)
