@@ -324,6 +324,18 @@ def test_a_broken_pyproject_is_the_users_mistake(project: Path, raw: bytes, reas
         checked(project)
 
 
+def test_a_template_of_a_project_does_not_end_the_run_of_the_project_around_it(
+    project: Path,
+) -> None:
+    template = project / "templates/new"
+    template.mkdir(parents=True)
+    (template / "pyproject.toml").write_text("{% raw %}\n", "utf-8")
+    (template / "app.py").write_text(MANUAL, "utf-8")
+    assert sorted(places(checked(project))) == sorted([NEIGHBOUR, ("app.py", *NEIGHBOUR[1:])])
+    with pytest.raises(ScopelintError, match="not valid TOML"):
+        checked(template)
+
+
 @pytest.mark.parametrize(
     "text", ["project = 1\n", "[project]\nrequires-python = 3\n", "[tool]\npoetry = []\n"]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,8 @@ def test_a_nested_project_is_one_of_its_own_whichever_path_is_named(tmp_path: Pa
     outer, inner = discover([str(tmp_path)]).projects
     assert (outer.files, inner.files) == (("b.py",), ("a.py",))
     assert outer.selected | inner.selected == {"a.py", "b.py"}
-    assert only(discover([str(tmp_path / "inner")])) == inner
+    assert (outer.is_nested, inner.is_nested) == (False, True)
+    assert only(discover([str(tmp_path / "inner")])) == replace(inner, is_nested=False)
     assert only(discover([str(tmp_path / "inner/a.py")])).files == inner.files
 
 

@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scopelint import source
-from scopelint.config import Config, OutputFormat, project_settings, selected_codes
+from scopelint.config import (
+    Config,
+    OutputFormat,
+    ProjectSettings,
+    project_settings,
+    selected_codes,
+)
 from scopelint.extract import extract
 from scopelint.facts import ModuleFacts, identifiers
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
-from scopelint.model import Failure, Finding, Report
+from scopelint.model import Failure, Finding, Report, ScopelintError
 from scopelint.names import ModuleNames
 from scopelint.prescan import Look, finds, may_matter
 from scopelint.rule import Nomination, Rule
@@ -165,7 +171,7 @@ _UNREADABLE = (
 
 def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[Nomination]]:
     """Return what the rules nominate in the files that the run reports on."""
-    settings = project_settings(files.project.root)
+    settings = _settings(files.project)
     index = ProjectIndex(
         files.project.root,
         files.project.files,
@@ -183,6 +189,19 @@ def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[No
             if path in files.project.selected and not files.is_provider(path):
                 found.setdefault(path, {})[nomination] = None
     return {path: tuple(found[path]) for path in sorted(found)}
+
+
+def _settings(project: source.Project) -> ProjectSettings:
+    """Return the settings of a project.
+
+    A nested project whose file cannot be read, say a template of one, does not end the run.
+    """
+    try:
+        return project_settings(project.root)
+    except ScopelintError:
+        if not project.is_nested:
+            raise
+        return ProjectSettings()
 
 
 def _flagged(files: _Files, nominated: Mapping[str, Sequence[Nomination]]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scopelint.model import Failure, FailureKind, Span
@@ -33,13 +33,15 @@ class Project:
 
     ``root`` is absolute; ``files``, ``selected`` and ``named`` are relative to it; ``named`` are
     the files that were given one by one, not by a directory around them. The files of a project
-    nested below the root belong to that one.
+    nested below the root belong to that one, which ``is_nested`` if none of the named paths has it
+    for its root.
     """
 
     root: str
     files: tuple[str, ...]
     selected: frozenset[str]
     named: frozenset[str] = frozenset()
+    is_nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,11 @@ def discover(paths: Sequence[str]) -> Discovery:
     named = sorted({_resolved(path) for path in paths if os.path.exists(path)})
     projects: dict[str, Project] = {}
     groups = _by_root(named)
+    own_roots = set(groups)
     while pending := sorted(groups.keys() - projects.keys()):
         for root in pending:
-            projects[root], walked = _project(root, groups[root])
+            project, walked = _project(root, groups[root])
+            projects[root] = replace(project, is_nested=root not in own_roots)
             failures.extend(directory.failure for directory in walked if directory.failure)
             for nested in walked:
                 if nested.is_nested_root:
