@@ -224,12 +224,6 @@ def test_stores_come_in_source_order() -> None:
     assert lines == [1, 3, 5, 7]
 
 
-def test_a_frame_is_defined_by_its_name() -> None:
-    found = module("def f(): ...\nclass A:\n    def m(self): ...\n")
-    bindings = Bindings(found)
-    assert [bindings.definition(number) for number in (1, 2, 3)] == ["f", "A", "m"]
-
-
 # --- what the tests read --------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@ from functools import cached_property
 
 from scopelint.facts import (
     INNER_BLOCKS,
-    Definition,
     FrameKind,
     ModuleFacts,
     Name,
@@ -184,12 +183,3 @@ class Bindings:
     def global_names(self) -> Iterable[str]:
         """Return the names that the module itself binds."""
         return (name for owner, name in self._stores if owner == 0)
-
-    def definition(self, number: int) -> str | None:
-        """Return the name by which the module binds a frame, if it does so at its top level."""
-        frame = self._module.frames[number]
-        for holder, position in self.stores(frame.parent, frame.name):
-            event = self._module.frames[holder].events[position]
-            if isinstance(event, StoreEvent) and event.value == Definition(number):
-                return frame.name
-        return None

@@ -109,7 +109,7 @@ def _called_on(function: Expression, name: str) -> Expression | None:
         return None
     if function.name == name:
         return function.base
-    return _mentioned_on(function.base, name) if _mentions(function.base, name) else None
+    return _mentioned_on(function.base, name)
 
 
 def _mentioned_on(expression: Expression, name: str) -> Expression | None:
@@ -118,7 +118,3 @@ def _mentioned_on(expression: Expression, name: str) -> Expression | None:
             return expression.base
         expression = expression.base
     return None
-
-
-def _mentions(expression: Expression, name: str) -> bool:
-    return _mentioned_on(expression, name) is not None

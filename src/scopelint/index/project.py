@@ -73,18 +73,6 @@ class Modules:
             if facts is not None:
                 yield facts
 
-    def class_of(self, ref: FrameRef) -> FrameRef | None:
-        """Return the class in whose body a function stands, looking through nested functions."""
-        module = self.known(ref.path)
-        number = ref.frame
-        while number > 0:
-            frame = module.frames[number]
-            parent = module.frames[frame.parent]
-            if frame.kind is FrameKind.FUNCTION and parent.kind is FrameKind.CLASS:
-                return FrameRef(ref.path, frame.parent)
-            number = frame.parent
-        return None
-
     def method_of(self, ref: FrameRef) -> FrameRef | None:
         """Return the class of a method itself, ``None`` for any other function."""
         module = self.known(ref.path)
@@ -114,11 +102,6 @@ class Modules:
         """Return the frames directly in a frame."""
         frames = self.known(path).frames
         return (index for index, frame in enumerate(frames) if frame.parent == number)
-
-
-def start_of(ref: FrameRef) -> Where:
-    """Return the point before the first event of a frame."""
-    return Where(ref.path, ref.frame, 0)
 
 
 def end_of(ref: FrameRef) -> Where:
