@@ -127,8 +127,8 @@ class Lifetimes:
         spawner = self._spawners.spawner(event.call, where)
         if spawner is None:
             return
-        hand_over = HandOver(spawner[1], spawner[0].kind, where, event.call.span, event.ordinal)
-        for argument, _ in self._spawners.handed_over(event.call, where):
+        hand_over = HandOver(spawner[1], spawner[0], where, event.call.span, event.ordinal)
+        for argument in self._spawners.handed_over(event.call, where):
             if isinstance(argument, facts.Call):
                 yield argument.span, hand_over
             elif isinstance(argument, facts.Attribute):

@@ -13,7 +13,6 @@ from scopelint.libraries import (
     LOOP_SPAWNERS,
     SPAWN_METHODS,
     SPAWNERS,
-    Spawner,
     SpawnerKind,
 )
 from scopelint.model import ScopeKind
@@ -30,7 +29,7 @@ class Spawners:
         self._inference = inference
         self._modules = inference.modules
 
-    def spawner(self, call: facts.Call, where: Where) -> tuple[Spawner, str] | None:
+    def spawner(self, call: facts.Call, where: Where) -> tuple[SpawnerKind, str] | None:
         """Return how a call starts a task and its name in messages, if it is known to."""
         name = _last_name(call.function)
         if name is None:
@@ -40,17 +39,17 @@ class Spawners:
             return self._inference.once(key, lambda: self._spawner(call, where), None)
         return None
 
-    def _spawner(self, call: facts.Call, where: Where) -> tuple[Spawner, str] | None:
+    def _spawner(self, call: facts.Call, where: Where) -> tuple[SpawnerKind, str] | None:
         for value in self._inference.values(call.function, where):
             match value:
                 case External(name=name) if name in SPAWNERS:
                     spawner = SPAWNERS[name]
-                    is_gone = spawner.kind is SpawnerKind.BEFORE_312
+                    is_gone = spawner is SpawnerKind.BEFORE_312
                     if not is_gone or self._target_version < (3, 12):
                         return spawner, name
                 case Member(owner=Instance(made_by=str(made_by)) as owner, name=method):
                     if made_by in LOOP_MAKERS and method in LOOP_SPAWNERS:
-                        return Spawner(SpawnerKind.COROUTINE), f"loop.{method}"
+                        return SpawnerKind.COROUTINE, f"loop.{method}"
                     held = self._inference.held(owner)
                     if held is None or held.kind is not ScopeKind.TASK_GROUP or held.carrier:
                         continue
@@ -61,21 +60,20 @@ class Spawners:
                     continue
         return None
 
-    def handed_over(self, call: facts.Call, where: Where) -> Iterator[tuple[Expression, Spawner]]:
+    def handed_over(self, call: facts.Call, where: Where) -> Iterator[Expression]:
         """Yield what a call hands to another task: calls of coroutines, or functions to call."""
         found = self.spawner(call, where)
         if found is None:
             return
-        spawner, _ = found
-        if spawner.kind is SpawnerKind.FUNCTION:
-            yield from ((argument, spawner) for argument in call.arguments[:1])
+        if found[0] is SpawnerKind.FUNCTION:
+            yield from call.arguments[:1]
             return
         for argument in (*call.arguments, *(value for _, value in call.keywords)):
             match argument:
                 case facts.Element(base=facts.Display(elements=parts)):
-                    yield from ((part, spawner) for part in parts)
+                    yield from parts
                 case _:
-                    yield argument, spawner
+                    yield argument
 
     def is_handed_over(self, expression: Expression, where: Where) -> bool:
         """Say whether an expression is an argument of a call that starts it in another task."""
@@ -87,7 +85,7 @@ class Spawners:
             if expression not in arguments:
                 continue
             point = Where(where.path, where.frame, position)
-            if any(expression == handed for handed, _ in self.handed_over(event.call, point)):
+            if expression in self.handed_over(event.call, point):
                 return True
         return False
 

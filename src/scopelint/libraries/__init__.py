@@ -26,7 +26,6 @@ __all__ = [
     "STACK_PUSHERS",
     "LibraryCarrier",
     "LibraryScope",
-    "Spawner",
     "SpawnerKind",
 ]
 
@@ -129,19 +128,12 @@ class SpawnerKind(enum.Enum):
     BEFORE_312 = "before 3.12"  # takes a coroutine; a new task on Python before 3.12 only
 
 
-@dataclass(frozen=True, slots=True)
-class Spawner:
-    """A callable that runs its argument in another task."""
-
-    kind: SpawnerKind
-
-
-_COROUTINE = Spawner(SpawnerKind.COROUTINE)
-_FUNCTION = Spawner(SpawnerKind.FUNCTION)
+_COROUTINE = SpawnerKind.COROUTINE
+_FUNCTION = SpawnerKind.FUNCTION
 
 # Canonical name -> how it starts a task. Source: the asyncio and anyio documentation; `wait_for`
 # runs its argument in the calling task since Python 3.12.
-SPAWNERS: Mapping[str, Spawner] = {
+SPAWNERS: Mapping[str, SpawnerKind] = {
     "asyncio.create_task": _COROUTINE,
     "asyncio.ensure_future": _COROUTINE,
     "asyncio.gather": _COROUTINE,
@@ -149,7 +141,7 @@ SPAWNERS: Mapping[str, Spawner] = {
     "asyncio.run": _COROUTINE,
     "asyncio.Task": _COROUTINE,
     "asyncio.shield": _COROUTINE,
-    "asyncio.wait_for": Spawner(SpawnerKind.BEFORE_312),
+    "asyncio.wait_for": SpawnerKind.BEFORE_312,
     "anyio.run": _FUNCTION,
     "trio.run": _FUNCTION,
     "anyio.from_thread.run": _FUNCTION,
@@ -158,7 +150,7 @@ SPAWNERS: Mapping[str, Spawner] = {
 }
 
 # (library of the receiver, method) -> how it starts a task.
-SPAWN_METHODS: Mapping[tuple[str, str], Spawner] = {
+SPAWN_METHODS: Mapping[tuple[str, str], SpawnerKind] = {
     ("anyio", "start_soon"): _FUNCTION,
     ("anyio", "start"): _FUNCTION,
     ("anyio", "create_task"): _COROUTINE,
