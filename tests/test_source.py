@@ -1,15 +1,17 @@
-"""What is found, read and decoded, and what is said of a file that cannot be."""
+"""What is found, read, decoded and written, and what is said of a file that cannot be."""
 
 from __future__ import annotations
 
 import ast
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scopelint.model import Failure, FailureKind, Span
+from scopelint import source
+from scopelint.model import Failure, FailureKind, ScopelintError, Span
 from scopelint.source import Discovery, Project, decode, discover, failure_of
 
 
@@ -226,3 +228,65 @@ def parse_failure(raw: bytes) -> Failure:
     with pytest.raises((SyntaxError, ValueError, LookupError)) as caught:
         ast.parse(decode(raw))
     return failure_of("a.py", caught.value)
+
+
+# --- writing --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old\n")
+    return path
+
+
+def test_a_written_file_keeps_its_mode_and_leaves_nothing_beside_it(written: Path) -> None:
+    written.chmod(0o754)
+    source.write(str(written), b"new\n", b"old\n")
+    assert (written.read_bytes(), written.stat().st_mode & 0o777) == (b"new\n", 0o754)
+    assert [path.name for path in written.parent.iterdir()] == ["a.py"]
+
+
+def test_the_target_of_a_link_is_written(written: Path) -> None:
+    link = written.parent / "link.py"
+    link.symlink_to(written)
+    source.write(str(link), b"new\n", b"old\n")
+    assert (link.is_symlink(), written.read_bytes()) == (True, b"new\n")
+
+
+def test_a_file_that_changed_meanwhile_is_not_written(written: Path) -> None:
+    written.write_bytes(b"saved by an editor\n")
+    with pytest.raises(ScopelintError, match="has changed since it was read"):
+        source.write(str(written), b"new\n", b"old\n")
+    assert written.read_bytes() == b"saved by an editor\n"
+    assert [path.name for path in written.parent.iterdir()] == ["a.py"]
+
+
+def test_a_read_only_file_is_not_written(written: Path) -> None:
+    written.chmod(0o444)
+    with pytest.raises(ScopelintError, match=r"a\.py is not written: it is read-only"):
+        source.write(str(written), b"new\n", b"old\n")
+    assert written.read_bytes() == b"old\n"
+
+
+def test_a_full_disk_loses_nothing(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ScopelintError, match="is not written: no space left on device"):
+        source.write(str(written), b"new\n", b"old\n")
+    assert written.read_bytes() == b"old\n"
+    assert [path.name for path in written.parent.iterdir()] == ["a.py"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"x = 1\r\n", b"\xef\xbb\xbfx = 1\n", b"# coding: latin-1\nx = '\xe4'\n"]
+)
+def test_text_is_encoded_as_the_file_was(raw: bytes) -> None:
+    assert source.encode(source.decode(raw), raw) == raw
+
+
+def test_a_character_that_the_encoding_lacks_is_told() -> None:
+    with pytest.raises(ScopelintError, match="iso-8859-1, the file's encoding, has no 'ł'"):
+        source.encode("ł", b"# coding: latin-1\n")

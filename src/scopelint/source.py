@@ -1,16 +1,17 @@
-"""Find, read and decode the files of a project; nothing else touches the disk for code."""
+"""Find, read, decode and write the files of a project; nothing else touches the disk for code."""
 
 from __future__ import annotations
 
 import io
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scopelint.model import Failure, FailureKind, Span
+from scopelint.model import Failure, FailureKind, ScopelintError, Span
 
 if TYPE_CHECKING:
     # pathspec takes longer to import than a small project takes to check.
@@ -24,6 +25,7 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
 _BUILD_OUTPUT = frozenset({"build", "dist"})
 _AFTER_WILDCARDS = re.compile(r"[^*?\]\\]*$")
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
 
 
@@ -108,11 +110,62 @@ def decode(raw: bytes) -> str:
     head = raw[: raw.find(b"\n", raw.find(b"\n") + 1)]
     if b"coding" not in head and not raw.startswith(b"\xef\xbb\xbf"):
         return raw.decode("utf-8")
+    return raw.decode(_encoding(raw))
+
+
+def encode(text: str, like: bytes) -> bytes:
+    """Return text in the encoding of a file's bytes, with their byte order mark if they have one.
+
+    Raises `ScopelintError` for a character that this encoding lacks.
+    """
+    encoding = _encoding(like)
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError as error:
+        char = error.object[error.start]
+        raise ScopelintError(f"{encoding}, the file's encoding, has no {char!r}") from error
+
+
+def write(path: str, content: bytes, replaced: bytes) -> None:
+    """Replace the content of a file in one step, so that it is whole at any time.
+
+    ``replaced`` is the content that the new one was made from. The file keeps its mode, and where
+    it is a link its target is written. Raises `ScopelintError`, and leaves the file as it is, if it
+    has changed since it was read or cannot be written.
+    """
+    # Only a run that writes needs it.
+    import tempfile
+
+    target = os.path.realpath(path)
+    temporary = None
+    try:
+        status = os.stat(target)
+        if not status.st_mode & _WRITABLE or not os.access(target, os.W_OK):
+            raise ScopelintError(f"{path} is not written: it is read-only")
+        with tempfile.NamedTemporaryFile(
+            dir=_parent(target), prefix=".scopelint-", delete=False
+        ) as stream:
+            temporary = stream.name
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, status.st_mode)
+        if read(target) != replaced:
+            raise ScopelintError(f"{path} is not written: it has changed since it was read")
+        os.replace(temporary, target)
+        temporary = None
+    except OSError as error:
+        raise ScopelintError(f"{path} is not written: {_reason(error)}") from error
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+def _encoding(raw: bytes) -> str:
     # Few files need it, and it imports a good deal.
     from tokenize import detect_encoding
 
-    encoding, _ = detect_encoding(io.BytesIO(raw).readline)
-    return raw.decode(encoding)
+    return detect_encoding(io.BytesIO(raw).readline)[0]
 
 
 def failure_of(path: str, error: Exception) -> Failure:
