@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scopelint.cli import check
+from scopelint.cli.check import command as check
 from scopelint.rules import RULES
 
 CHECKOUT = Path(__file__).parent.parent

@@ -1,0 +1,133 @@
+"""`scopelint check`: findings of files and directories as text and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from scopelint.cli.terminal import (
+    CLEAN,
+    FOUND,
+    ProgressBar,
+    complain,
+    terminal_width,
+    uses_colour,
+    write,
+)
+from scopelint.config import Color, Config, OutputFormat
+from scopelint.model import Level
+
+if TYPE_CHECKING:
+    # The engine and its values are imported when there is something to check.
+    from scopelint.model import Report
+
+
+@click.command("check")
+@click.argument("paths", nargs=-1)
+@click.option("--select", multiple=True, metavar="RULES", help="Rules to check for.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Rules to leave out.")
+@click.option(
+    "--output-format",
+    type=click.Choice([choice.value for choice in OutputFormat]),
+    envvar="SCOPELINT_OUTPUT_FORMAT",
+    help="How to write findings.  [default: full on a terminal, else concise]",
+)
+@click.option(
+    "--color",
+    type=click.Choice([choice.value for choice in Color]),
+    default=Color.AUTO.value,
+    help="Whether to use colours.  [default: auto]",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print findings and nothing else.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what was checked.")
+@click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
+def command(
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    output_format: str | None,
+    color: str,
+    quiet: bool,
+    verbose: bool,
+    exit_zero: bool,
+    no_prescan: bool,
+) -> int:
+    """Check files and directories, by default the working directory.
+
+    RULES are codes, prefixes of codes, names or ALL, separated by commas; the more specific
+    selector wins. `scopelint rule --all` tells what there is.
+    """
+    if "" in paths:
+        raise click.UsageError("A path is empty.")
+    config = Config(
+        paths=paths or (".",),
+        select=_split(select),
+        ignore=_split(ignore),
+        output_format=OutputFormat(output_format or _default_format()),
+        color=Color(color),
+        quiet=quiet,
+        verbose=verbose,
+        prescan=not no_prescan,
+    )
+    started = time.monotonic()
+    report = _checked(config)
+    _write_report(report, config)
+    if verbose:
+        seconds = time.monotonic() - started
+        files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
+        complain(f"Checked {files} in {seconds:.2f} s.")
+    return CLEAN if exit_zero else _exit_code(report)
+
+
+def _checked(config: Config) -> Report:
+    import gc
+
+    from scopelint import pipeline
+
+    # Syntax trees are large and have no cycles, so looking for some only costs time.
+    gc.disable()
+    with ProgressBar(is_wanted=sys.stderr.isatty() and not config.quiet) as bar:
+        return pipeline.check(config, bar.update)
+
+
+def _write_report(report: Report, config: Config) -> None:
+    from scopelint.report import text
+
+    here = os.getcwd().replace(os.sep, "/")
+    is_coloured = uses_colour(config.color)
+    match config.output_format:
+        case OutputFormat.JSON:
+            from scopelint.report import json
+
+            output = json.render(report)
+        case OutputFormat.CONCISE:
+            output = text.concise(report, here, is_coloured=is_coloured)
+        case OutputFormat.FULL:
+            output = text.full(report, here, width=terminal_width(), is_coloured=is_coloured)
+    is_for_people = config.output_format is not OutputFormat.JSON
+    if is_for_people and not config.quiet:
+        output += text.summary(report, is_coloured=is_coloured)
+    write(output)
+    for problem in text.problems(report, here):
+        complain(f"error: {problem}")
+    if not (report.files_checked or report.failures or config.quiet):
+        complain("warning: there are no Python files under the given paths")
+
+
+def _exit_code(report: Report) -> int:
+    fails = any(finding.level is not Level.NOTE for finding in report.findings)
+    return FOUND if fails or report.failures else CLEAN
+
+
+def _split(selectors: tuple[str, ...]) -> tuple[str, ...]:
+    words = (word.strip() for selector in selectors for word in selector.split(","))
+    return tuple(word for word in words if word)
+
+
+def _default_format() -> OutputFormat:
+    return OutputFormat.FULL if sys.stdout.isatty() else OutputFormat.CONCISE
