@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import enum
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from scopelint.metadata import Metadata, metadata_of
 from scopelint.model import ScopelintError
 
 DEFAULT_TARGET = (3, 11)
 _ALL = "ALL"
-_LOWER_BOUNDS = frozenset({">=", ">", "~=", "==", "==="})
 
 
 class OutputFormat(enum.Enum):
@@ -50,15 +48,14 @@ class ProjectSettings:
     """What a project says about itself; ``target_version`` is the lowest Python it runs on."""
 
     target_version: tuple[int, int] = DEFAULT_TARGET
+    metadata: Metadata = field(default_factory=Metadata)
 
 
 def project_settings(root: str) -> ProjectSettings:
     """Read the settings of the project at ``root`` from its own metadata."""
-    for requirement in _requirements(root):
-        version = _lowest_version(requirement)
-        if version is not None:
-            return ProjectSettings(version)
-    return ProjectSettings()
+    metadata = metadata_of(root)
+    lowest = metadata.lowest_python()
+    return ProjectSettings(lowest[0] if lowest else DEFAULT_TARGET, metadata)
 
 
 def selected_codes(
@@ -100,97 +97,3 @@ def _match(selector: str, known: Mapping[str, str]) -> tuple[int, frozenset[str]
         words = (_ALL, *known, *known.values())
         raise ScopelintError(f"unknown rule selector `{selector}`{nearest_word(selector, words)}")
     return len(selector), codes
-
-
-def _requirements(root: str) -> Iterator[str]:
-    """Yield what the project requires of Python, the most authoritative place first."""
-    yield from _from_pyproject(f"{root}/pyproject.toml")
-    yield from _from_setup_cfg(f"{root}/setup.cfg")
-    yield from _from_metadata(root)
-
-
-def _from_pyproject(path: str) -> Iterator[str]:
-    if not os.path.isfile(path):
-        return
-    import tomllib
-
-    try:
-        with open(path, "rb") as stream:
-            document = tomllib.load(stream)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ScopelintError(f"{path} is not valid TOML, correct it: {error}") from error
-    except OSError as error:
-        raise ScopelintError(f"{path} cannot be read: {error.strerror}") from error
-    for keys in (
-        ("project", "requires-python"),
-        ("tool", "poetry", "dependencies", "python"),
-    ):
-        value: object = document
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, str):
-            yield value
-
-
-def _from_setup_cfg(path: str) -> Iterator[str]:
-    if not os.path.isfile(path):
-        return
-    import configparser
-
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, OSError):
-        # Other tools own this file; one they cannot read says nothing to us.
-        return
-    value = parser.get("options", "python_requires", fallback=None)
-    if value:
-        yield value
-
-
-def _from_metadata(root: str) -> Iterator[str]:
-    """Read an unpacked wheel's metadata; among several packages nobody speaks for all."""
-    try:
-        folders = [name for name in os.listdir(root) if name.endswith(".dist-info")]
-    except OSError:
-        return
-    if len(folders) != 1:
-        return
-    try:
-        with open(f"{root}/{folders[0]}/METADATA", encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                if not line.strip():
-                    return
-                key, _, value = line.partition(":")
-                if key.lower() == "requires-python":
-                    yield value.strip()
-    except OSError:
-        return
-
-
-def _lowest_version(requirement: str) -> tuple[int, int] | None:
-    """Return the lowest Python minor version a requirement allows, if it has a lower bound."""
-    bounds = [_lower_bound(part) for part in requirement.split("||")]
-    return min((bound for bound in bounds if bound), default=None)
-
-
-def _lower_bound(requirement: str) -> tuple[int, int] | None:
-    # Nearly all projects write it like this, and packaging takes long to import.
-    if simple := re.fullmatch(r"\s*>=\s*(\d+)\.(\d+)\s*", requirement):
-        return int(simple[1]), int(simple[2])
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion, Version
-
-    # Poetry's own operators have the same lower bound as `>=`, and its bare version is `==`.
-    standard = re.sub(r"(^|,)\s*(?:\^|~(?!=))", r"\1>=", requirement)
-    standard = re.sub(r"(^|,)\s*(?=\d)", r"\1==", standard)
-    try:
-        versions = [
-            Version(specifier.version.removesuffix(".*"))
-            for specifier in SpecifierSet(standard)
-            if specifier.operator in _LOWER_BOUNDS
-        ]
-    except (InvalidSpecifier, InvalidVersion):
-        return None
-    highest = max(versions, default=None)
-    return (highest.major, highest.minor) if highest else None
