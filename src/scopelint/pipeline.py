@@ -20,7 +20,7 @@ from scopelint.libraries import PROVIDERS
 from scopelint.model import Failure, Finding, Report, ScopelintError
 from scopelint.names import ModuleNames
 from scopelint.prescan import Look, finds, may_matter
-from scopelint.rule import Nomination, Rule
+from scopelint.rule import Nomination, Rule, Silence
 from scopelint.rules import RULES
 
 Progress = Callable[[int, int], None]
@@ -185,6 +185,8 @@ def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[No
         index.modules.facts(path)
     for rule in rules:
         for nomination in rule.nominate(index):
+            if isinstance(nomination, Silence):
+                continue
             path = nomination.place.path
             if path in files.project.selected and not files.is_provider(path):
                 found.setdefault(path, {})[nomination] = None

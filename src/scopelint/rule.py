@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from scopelint.facts import Anchor
 from scopelint.index import ProjectIndex
-from scopelint.index.values import Held, Place
+from scopelint.index.values import Held, Place, Where
 from scopelint.model import Level, Related
 
 
@@ -36,6 +36,20 @@ class Nomination:
     related: tuple[Related, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Why a rule reports nothing at some points of the code; `scopelint why` alone reads it.
+
+    ``reason`` completes "SCP102 is silent: ...", ``because`` are the points that it rests on.
+    """
+
+    code: str
+    name: str
+    reason: str
+    about: tuple[Where, ...]
+    because: tuple[Where, ...] = ()
+
+
 class Rule:
     """One kind of misuse: what it is called, how much it weighs, where it is found.
 
@@ -48,8 +62,11 @@ class Rule:
     summary: ClassVar[str]
     level: ClassVar[Level]
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
-        """Yield the sites in a project that this rule wants to report."""
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
+        """Yield the sites in a project that this rule wants to report.
+
+        Where a rule turns away from what it has looked at, it may yield a `Silence` instead.
+        """
         raise NotImplementedError
 
     def nomination(
@@ -63,6 +80,12 @@ class Rule:
     ) -> Nomination:
         """Return a nomination of this rule."""
         return Nomination(self.code, self.name, level, message, place, anchor, shape, related)
+
+    def silence(
+        self, reason: str, about: Iterable[Where], because: Iterable[Where] = ()
+    ) -> Silence:
+        """Return why this rule reports nothing at some points."""
+        return Silence(self.code, self.name, reason, tuple(about), tuple(because))
 
 
 def level_for(level: Level, scopes: tuple[Held, ...]) -> Level | None:

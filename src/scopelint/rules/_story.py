@@ -15,6 +15,8 @@ from scopelint.rule import Shape
 
 # A story is told by its turning points; past this many uses a reader learns nothing new.
 MAX_USES = 6
+IS_EXPECTED = "it stands in a `with pytest.raises(...)`, so it is meant to fail"
+IS_UNCHECKED = "asyncio does not check which task leaves its scopes, and this form works"
 CREATED = "created here"
 
 
@@ -128,6 +130,15 @@ def anchored(project: ProjectIndex, store: Store) -> tuple[Place, Anchor, Shape]
 def is_only_in_own_dunders(project: ProjectIndex, operations: Sequence[Operation]) -> bool:
     """Say whether operations only run in the enter and exit methods of their class."""
     return all(project.lifetimes.is_in_own_dunder(operation) for operation in operations)
+
+
+def excuse(project: ProjectIndex, operations: Sequence[Operation]) -> str | None:
+    """Return why operations by hand are left to other rules, or known to run in one task."""
+    if is_only_in_own_dunders(project, operations):
+        return "only the enter and exit methods of its class open and close it"
+    if have_one_host(project, operations):
+        return "private methods that one coroutine calls open and close it, in one task"
+    return None
 
 
 def have_one_host(project: ProjectIndex, operations: Sequence[Operation]) -> bool:

@@ -10,7 +10,7 @@ from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import Home, ObjectKey
 from scopelint.index.values import Entry, Held, Place
 from scopelint.model import Level, Related, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 VERBS = {Act.ENTER: "entered", Act.EXIT: "left", Act.PUSH: "put on an exit stack"}
@@ -24,9 +24,14 @@ class ManualScopeEntry(Rule):
     summary = "A scope or carrier is entered or left by calling its dunder method by hand."
     level = Level.ERROR
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the opening calls, and the closing calls whose opening is not seen."""
         for key, operations in project.lifetimes.by_object.items():
+            unknown = [op for op in operations if op.act in (Act.ENTER, Act.EXIT) and not op.scopes]
+            if unknown:
+                text = project.lifetimes.text(unknown[0])
+                reason = f"`{text}` is not known to be a scope or carrier"
+                yield self.silence(reason, (op.where for op in unknown))
             entries = [op for op in operations if op.act is Act.ENTER and _scopes(op)]
             exits = [op for op in operations if op.act in (Act.EXIT, Act.PUSH)]
             if entries:
@@ -41,12 +46,17 @@ class ManualScopeEntry(Rule):
         key: ObjectKey,
         entries: Sequence[Operation],
         exits: Sequence[Operation],
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         both = [*entries, *exits]
-        if _story.is_only_in_own_dunders(project, both) or _story.have_one_host(project, both):
+        excuse = _story.excuse(project, both)
+        if excuse is not None:
+            wheres = [op.where for op in both]
+            yield self.silence(excuse, wheres, wheres)
             return
         for entry in entries:
-            if entry.handed_to is not None or project.lifetimes.is_expected_to_fail(entry.where):
+            reason = _reason(project, entry)
+            if reason is not None:
+                yield self.silence(reason, [entry.where])
                 continue
             level = Level.ERROR
             if _is_safe_in_one_function(project, entry, exits):
@@ -57,19 +67,21 @@ class ManualScopeEntry(Rule):
 
     def _only_left(
         self, project: ProjectIndex, key: ObjectKey, exits: Sequence[Operation]
-    ) -> Iterator[Nomination]:
-        if _story.is_only_in_own_dunders(project, exits) or (
-            key.home is Home.LOCAL
-            and any(
-                instance.origin is not None and instance.entry is Entry.NOT
-                for leaving in exits
-                for instance, _ in leaving.scopes
-            )
+    ) -> Iterator[Nomination | Silence]:
+        excuse = _story.excuse(project, exits)
+        if key.home is Home.LOCAL and any(
+            instance.origin is not None and instance.entry is Entry.NOT
+            for leaving in exits
+            for instance, _ in leaving.scopes
         ):
-            return  # what was made here and never entered has nothing to leave
+            excuse = "what is made here and never entered has nothing to leave"
+        if excuse is not None:
+            yield self.silence(excuse, (op.where for op in exits))
+            return
         for leaving in exits:
-            is_told_elsewhere = leaving.handed_to is not None
-            if is_told_elsewhere or project.lifetimes.is_expected_to_fail(leaving.where):
+            reason = _reason(project, leaving)
+            if reason is not None:
+                yield self.silence(reason, [leaving.where])
                 continue
             text = _story.describe(_scopes(leaving)[0], project.lifetimes.text(leaving))
             label = project.modules.label(leaving.where.ref)
@@ -84,9 +96,10 @@ class ManualScopeEntry(Rule):
         level: Level,
         message: str,
         operations: Sequence[Operation],
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         lowered = level_for(level, _scopes(primary))
         if lowered is None:
+            yield self.silence(_story.IS_UNCHECKED, [primary.where])
             return
         related: list[Related] = list(_story.creations(project, primary.scopes))
         related.extend(_story.storages(project, key))
@@ -104,6 +117,13 @@ class ManualScopeEntry(Rule):
             Shape.ENTER_OR_EXIT,
             _story.ordered(site, related),
         )
+
+
+def _reason(project: ProjectIndex, operation: Operation) -> str | None:
+    """Return why one operation is not reported, whatever becomes of the others."""
+    if operation.handed_to is not None:
+        return f"`{operation.handed_to.name}` runs it in another task, which SCP101 looks at"
+    return _story.IS_EXPECTED if project.lifetimes.is_expected_to_fail(operation.where) else None
 
 
 def _scopes(operation: Operation) -> tuple[Held, ...]:

@@ -11,7 +11,7 @@ from scopelint.index.objects import render
 from scopelint.index.values import Held, Place
 from scopelint.libraries import SpawnerKind
 from scopelint.model import Level, Related, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -23,11 +23,15 @@ class ScopeExitInOtherTask(Rule):
     summary = "The entry or exit of a scope is handed to another task."
     level = Level.ERROR
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the calls that hand an enter, an exit, a fill or a close to another task."""
         for operation in project.lifetimes.operations:
             hand_over = operation.handed_to
-            if hand_over is None or project.lifetimes.is_expected_to_fail(hand_over.where):
+            if hand_over is None:
+                yield self.silence("nothing is seen to hand it to another task", [operation.where])
+                continue
+            if project.lifetimes.is_expected_to_fail(hand_over.where):
+                yield self.silence(_story.IS_EXPECTED, [operation.where, hand_over.where])
                 continue
             is_old = hand_over.kind is SpawnerKind.BEFORE_312
             level = Level.WARNING if is_old else Level.ERROR
@@ -37,10 +41,13 @@ class ScopeExitInOtherTask(Rule):
 
     def _known(
         self, project: ProjectIndex, operation: Operation, hand_over: HandOver, level: Level
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         scopes = _affected(project, operation)
         lowered = level_for(level, tuple(held for held, _ in scopes)) if scopes else None
         if lowered is None:
+            text = project.lifetimes.text(operation)
+            reason = f"`{text}` is not known to be a scope or carrier, or to hold one"
+            yield self.silence(reason, [operation.where, hand_over.where])
             return
         held, text = scopes[0]
         verb = "entry" if operation.act in (Act.ENTER, Act.FILL) else "exit"

@@ -11,7 +11,7 @@ from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import Held, Where
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, level_for
+from scopelint.rule import Nomination, Rule, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -23,26 +23,31 @@ class ScopeOnExitStack(Rule):
     summary = "An exit stack that holds a scope is filled in one method and closed in another."
     level = Level.ERROR
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the assignments that keep such stacks."""
         for key in dict.fromkeys(_filled(project)):
-            if key.home in (Home.ATTRIBUTE, Home.GLOBAL):
-                yield from self._judge(project, key)
+            stores = list(_story.kept(project, key))
+            reason, because = _reason(project, key, stores)
+            if reason is None:
+                yield from self._judge(project, key, stores)
+                continue
+            operations = project.lifetimes.by_object.get(key, ())
+            about = [*(op.where for op in operations), *(store.where for store in stores)]
+            yield self.silence(reason, about, because)
 
-    def _judge(self, project: ProjectIndex, key: ObjectKey) -> Iterator[Nomination]:
+    def _judge(
+        self, project: ProjectIndex, key: ObjectKey, stores: Sequence[Store]
+    ) -> Iterator[Nomination | Silence]:
         lifetimes = project.lifetimes
         fills = lifetimes.contents(key)
         closings = lifetimes.closings(key)
-        stores = list(_story.kept(project, key))
-        if not fills or not stores or lifetimes.blocks(key):
-            return
         every = [*fills, *closings]
-        is_one_function = len({operation.where.ref for operation in every}) == 1
-        if not closings or is_one_function or _story.have_one_host(project, every):
-            return
         level = Level.ERROR
         if _story.is_only_in_own_dunders(project, every):
-            if all(lifetimes.popped_from(store) is not None for store in stores):
+            popped = [store.where for store in stores if lifetimes.popped_from(store) is not None]
+            if len(popped) == len(stores):
+                about = [*(op.where for op in every), *popped]
+                yield self.silence("`pop_all()` keeps it once all is entered", about, popped)
                 return
             level = Level.NOTE
         yield from self._finding(project, key, level, stores, fills, closings)
@@ -55,10 +60,11 @@ class ScopeOnExitStack(Rule):
         stores: Sequence[Store],
         fills: Sequence[Operation],
         closings: Sequence[Operation],
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         held: tuple[Held, ...] = tuple(h for fill in fills for _, h in fill.scopes)
         lowered = level_for(level, held)
         if lowered is None:
+            yield self.silence(_story.IS_UNCHECKED, (op.where for op in [*fills, *closings]))
             return
         place, anchor, shape = _story.anchored(project, stores[0])
         related: list[Related] = []
@@ -71,6 +77,32 @@ class ScopeOnExitStack(Rule):
         message += f"and closed in {_story.in_functions(project, others)}"
         site = project.modules.at(place)
         yield self.nomination(lowered, message, place, anchor, shape, _story.ordered(site, related))
+
+
+def _reason(
+    project: ProjectIndex, key: ObjectKey, stores: Sequence[Store]
+) -> tuple[str | None, Sequence[Where]]:
+    """Return why nothing is said of a stack, and the points that it rests on."""
+    lifetimes = project.lifetimes
+    if key.home not in (Home.ATTRIBUTE, Home.GLOBAL):
+        return "the stack is kept by one function, not on an object", ()
+    fills = lifetimes.contents(key)
+    if not fills:
+        return "nothing that the stack is given is known to be a scope or carrier", ()
+    if not stores:
+        return "where the stack is made was not found", ()
+    if blocks := lifetimes.blocks(key):
+        return "a block or another stack closes the stack, or may do so", blocks
+    closings = lifetimes.closings(key)
+    if not closings:
+        return "the stack is closed nowhere in the project, so its owner is not known", ()
+    every = [*fills, *closings]
+    wheres = [operation.where for operation in every]
+    if len({where.ref for where in wheres}) == 1:
+        return "one function fills and closes the stack", wheres
+    if _story.have_one_host(project, every):
+        return "private methods that one coroutine calls fill and close it, in one task", wheres
+    return None, ()
 
 
 def _filled(project: ProjectIndex) -> Iterator[ObjectKey]:

@@ -14,7 +14,7 @@ from scopelint.index.stores import Store
 from scopelint.index.values import Entry, Held, Instance, Where
 from scopelint.libraries import ENTER_METHODS
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, level_for
+from scopelint.rule import Nomination, Rule, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -26,7 +26,7 @@ class UnownedTaskGroup(Rule):
     summary = "A stored task group has no `async with` around it anywhere."
     level = Level.WARNING
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the assignments that store a group made here and entered by no block."""
         for store, target in _candidates(project):
             groups = _groups(project, store)
@@ -35,7 +35,9 @@ class UnownedTaskGroup(Rule):
                 continue
             if store.is_element:
                 key = ObjectKey(key.home, key.owner, key.name, is_element=True)
-            if _is_owned(project, key):
+            owned = _owned(project, key)
+            if owned is not None:
+                yield self.silence(owned[0], [store.where], owned[1])
                 continue
             yield from self._finding(project, store, render(target), key, groups)
 
@@ -46,10 +48,11 @@ class UnownedTaskGroup(Rule):
         target: str,
         key: ObjectKey,
         groups: Sequence[tuple[Instance, Held]],
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         held = groups[0][1]
         level = level_for(Level.WARNING, tuple(held for _, held in groups))
         if level is None:
+            yield self.silence(_story.IS_UNCHECKED, [store.where])
             return
         place, anchor, shape = _story.anchored(project, store)
         related: list[Related] = []
@@ -161,33 +164,36 @@ def _stored_as(project: ProjectIndex, store: Store, name: str) -> Iterator[Expre
             yield event.value
 
 
-def _is_owned(project: ProjectIndex, key: ObjectKey) -> bool:
-    """Say whether a block, a stack or the class's own pair enters a group, or may do so."""
+def _owned(project: ProjectIndex, key: ObjectKey) -> tuple[str, Sequence[Where]] | None:
+    """Return who enters a group, or may do so, and where: a block, a stack, the class's own pair.
+
+    ``None`` if nobody does.
+    """
     lifetimes = project.lifetimes
-    if lifetimes.blocks(key):
-        return True
+    if blocks := lifetimes.blocks(key):
+        return "a block or an exit stack enters it, or may do so", blocks
     by_hand = [op for op in lifetimes.by_object.get(key, ()) if op.act in (Act.ENTER, Act.EXIT)]
     if by_hand:
-        return _story.is_only_in_own_dunders(project, by_hand) or _story.have_one_host(
-            project, by_hand
-        )
-    return _escapes(project, key)
+        excuse = _story.excuse(project, by_hand)
+        return (excuse, [op.where for op in by_hand]) if excuse else None
+    passed = next(_passed_on(project, key), None)
+    return ("it is passed on to code that may enter it", [passed]) if passed else None
 
 
-def _escapes(project: ProjectIndex, key: ObjectKey) -> bool:
-    """Say whether a group is passed on, so that code that cannot be followed may enter it.
+def _passed_on(project: ProjectIndex, key: ObjectKey) -> Iterator[Where]:
+    """Yield where a group is passed on, so that code that cannot be followed may enter it.
 
     Every use counts that does more than read an attribute of the group or call a method of it.
     """
     for where, _ in project.lifetimes.uses(key):
         used = project.modules.frame(where.ref).events[where.event]
         if isinstance(used, facts.UseEvent) and used.value.name == key.name:
-            return True
+            yield where
     for module in project.modules.mentioning(key.name):
-        for frame in module.frames:
-            if any(_names(event, key) for event in frame.events):
-                return True
-    return False
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                if _names(event, key):
+                    yield Where(module.path, number, position)
 
 
 def _names(event: facts.Event, key: ObjectKey) -> bool:
