@@ -98,7 +98,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a rule says about one site, with the other sites of its story."""
+    """One thing a rule says about one site, with the other sites of its story.
+
+    ``fingerprint`` tells it from the others of its file, and stays when lines above it come or go.
+    """
 
     code: str
     name: str
@@ -108,6 +111,23 @@ class Finding:
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
     fix_refused: str | None = None
+    fingerprint: str = ""
+
+
+class SuppressionKind(enum.Enum):
+    """Where a suppression stands, in the words of SARIF."""
+
+    COMMENT = "inSource"
+    BASELINE = "external"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that is not reported, and what silences it; ``reason`` is the user's, if any."""
+
+    finding: Finding
+    kind: SuppressionKind
+    reason: str = ""
 
 
 class FailureKind(enum.Enum):
@@ -136,10 +156,12 @@ class Report:
     """The outcome of one run: findings in the order path, span, code; failures by path.
 
     ``texts`` holds the source text of every file with a site of a finding; formats that print
-    no source leave it empty.
+    no source leave it empty. ``suppressed`` has what a comment or the baseline silences, in the
+    order of findings.
     """
 
     findings: tuple[Finding, ...]
     failures: tuple[Failure, ...]
     files_checked: int
     texts: Mapping[str, str] = field(default_factory=dict)
+    suppressed: tuple[Suppressed, ...] = ()
