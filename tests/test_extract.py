@@ -14,21 +14,26 @@ from scopelint.extract import extract
 from scopelint.facts import (
     NONE,
     UNKNOWN,
+    All,
     Attribute,
     AwaitEvent,
     BlockKind,
     CallEvent,
     CallUse,
     Choice,
+    Compare,
     DeleteEvent,
     Display,
     Element,
     Entered,
     Event,
+    ExceptEvent,
+    Expression,
     Frame,
     FrameKind,
     Literal,
     Name,
+    Not,
     Parameter,
     RaiseEvent,
     ReturnEvent,
@@ -43,6 +48,11 @@ from scopelint.index.objects import render
 from scopelint.model import Span
 
 _Kind = TypeVar("_Kind", bound=Event)
+
+
+def text(value: str) -> Literal:
+    """Return a string as facts keep it."""
+    return Literal(value, is_string=True)
 
 
 # --- frames ---------------------------------------------------------------------------
@@ -599,3 +609,50 @@ def parts(expression: object) -> Iterator[object]:
     if isinstance(expression, facts.Call):
         yield expression.function
         yield from expression.arguments
+
+
+@pytest.mark.parametrize(
+    ("test", "condition"),
+    [
+        ("lib == 'trio'", Compare(Name("lib"), "==", text("trio"))),
+        ("'trio' is not lib", Compare(text("trio"), "!=", Name("lib"))),
+        ("lib in ('a', 'b')", Compare(Name("lib"), "in", Display((text("a"), text("b"))))),
+        ("lib not in ('a', b)", UNKNOWN),
+        ("a < lib < 'b'", UNKNOWN),
+        ("a and not b", All((Name("a"), Not(Name("b"))))),
+        ("a or b", Choice((Name("a"), Name("b")))),
+    ],
+)
+def test_conditions_keep_comparisons_with_strings(test: str, condition: Expression) -> None:
+    (module,) = frames(f"if {test}: pass\nx = y if {test} else z")
+    _, body, first, second = module.blocks
+    assert (body.condition, body.is_else) == (condition, False)
+    assert (first.condition, first.is_else) == (condition, False)
+    assert (second.condition, second.is_else) == (condition, True)
+
+
+def test_a_returned_comparison_is_kept() -> None:
+    function = frames("def f(): return a() and lib == 'trio'")[1]
+    (event,) = [event for event in function.events if isinstance(event, ReturnEvent)]
+    assert isinstance(event.value, All)
+    assert event.value.operands[1] == Compare(Name("lib"), "==", text("trio"))
+
+
+def test_the_cases_of_a_match_tell_which_strings_are_left() -> None:
+    (module,) = frames("match lib:\n    case 'a' | 'b': pass\n    case _: pass")
+    is_text = Compare(Name("lib"), "in", Display((text("a"), text("b"))))
+    _, first, second = module.blocks
+    assert first.condition == All((is_text,))
+    assert second.condition == All((Not(is_text), UNKNOWN))
+
+
+@pytest.mark.parametrize("star", ["", "*"])
+def test_what_is_caught_is_an_event_of_the_handler(star: str) -> None:
+    text = f"try:\n    pass\nexcept{star} E:\n    pass\nexcept{star} (F, G):\n    pass"
+    (module,) = frames(text)
+    assert [event for event in module.events if isinstance(event, ExceptEvent)] == [
+        ExceptEvent(Name("E"), Span(3, 7 + len(star), 3, 8 + len(star)), 2, 0),
+        ExceptEvent(
+            Display((Name("F"), Name("G"))), Span(5, 7 + len(star), 5, 13 + len(star)), 3, 1
+        ),
+    ]

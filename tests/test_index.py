@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from scopelint.config import ProjectSettings
 from scopelint.extract import extract
 from scopelint.facts import CallEvent, Expression, Name, StoreEvent
 from scopelint.index import ProjectIndex
@@ -699,7 +700,7 @@ def index_of(files: Mapping[str, str]) -> ProjectIndex:
     def mentioning(word: str, look: Look) -> list[str]:
         return [path for path in paths if finds(dedent(files[path]).encode(), look, word)]
 
-    return ProjectIndex("/root", paths, paths, facts.get, mentioning, (3, 11))
+    return ProjectIndex("/root", paths, paths, facts.get, mentioning, ProjectSettings())
 
 
 def looked_at(index: ProjectIndex) -> list[tuple[Expression, Where]]:

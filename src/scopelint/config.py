@@ -45,9 +45,14 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """What a project says about itself; ``target_version`` is the lowest Python it runs on."""
+    """What a project says about itself.
+
+    ``target_version`` is the lowest Python it runs on, ``backends`` what it is configured to run
+    on: names such as ``trio``, or ``None`` where the configuration does not say.
+    """
 
     target_version: tuple[int, int] = DEFAULT_TARGET
+    backends: tuple[str, ...] | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
 
@@ -55,7 +60,7 @@ def project_settings(root: str) -> ProjectSettings:
     """Read the settings of the project at ``root`` from its own metadata."""
     metadata = metadata_of(root)
     lowest = metadata.lowest_python()
-    return ProjectSettings(lowest[0] if lowest else DEFAULT_TARGET, metadata)
+    return ProjectSettings(lowest[0] if lowest else DEFAULT_TARGET, metadata=metadata)
 
 
 def selected_codes(

@@ -116,6 +116,29 @@ class Function:
     result: Expression
 
 
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """``left operator right``, where one side is a string or several."""
+
+    left: Expression
+    operator: str
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """``not operand``."""
+
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """``a and b`` as a condition."""
+
+    operands: tuple[Expression, ...]
+
+
 Expression: TypeAlias = (
     Unknown
     | Literal
@@ -131,6 +154,9 @@ Expression: TypeAlias = (
     | Choice
     | Display
     | Function
+    | Compare
+    | Not
+    | All
 )
 
 UNKNOWN = Unknown()
@@ -144,7 +170,7 @@ class BlockKind(enum.Enum):
     """What a block of statements is part of."""
 
     FRAME = 0
-    BRANCH = 1  # the body or the `else` of an `if`, a `case`, or the arm of a conditional
+    BRANCH = 1  # the body or the `else` of an `if`, a `case`, or the arm of `a if c else b`
     TRY = 2
     EXCEPT = 3
     TRY_ELSE = 4
@@ -294,6 +320,16 @@ class DeleteEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ExceptEvent:
+    """An exception is caught: ``span`` is that of its type, ``block`` is the handler's own."""
+
+    caught: Expression
+    span: Span
+    block: int
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class RaiseEvent:
     """An exception is raised."""
 
@@ -310,6 +346,7 @@ Event: TypeAlias = (
     | AwaitEvent
     | UseEvent
     | DeleteEvent
+    | ExceptEvent
     | RaiseEvent
 )
 
@@ -376,8 +413,9 @@ Plain: TypeAlias = "bool | int | str | tuple[Plain, ...] | None"
 _ENUMS: tuple[type[enum.Enum], ...] = (BlockKind, AnchorKind, CallUse, FrameKind)
 _RECORDS: tuple[type, ...] = (
     Span, Unknown, Literal, Symbol, Definition, Name, Attribute, Call, Await, Subscript, Element,
-    Entered, Choice, Display, Function, Block, CallEvent, StoreEvent, WithEvent, ReturnEvent,
-    YieldEvent, AwaitEvent, UseEvent, DeleteEvent, RaiseEvent, Parameter, Frame, ModuleFacts,
+    Entered, Choice, Display, Function, Compare, Not, All, Block, CallEvent, StoreEvent, WithEvent,
+    ReturnEvent, YieldEvent, AwaitEvent, UseEvent, DeleteEvent, ExceptEvent, RaiseEvent, Parameter,
+    Frame, ModuleFacts,
 )  # fmt: skip
 _IDENTIFIER = re.compile(r"\w+")
 _ENUM_TAG = -1

@@ -178,7 +178,7 @@ def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[No
         files.seeds,
         files.facts,
         files.mentioning,
-        settings.target_version,
+        settings,
     )
     found: dict[str, dict[Nomination, None]] = {}
     for path in sorted(files.project.named):

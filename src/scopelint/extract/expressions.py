@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from scopelint import facts
 from scopelint.facts import UNKNOWN, Expression
@@ -14,6 +14,17 @@ from scopelint.model import Span
 # bound keeps every later walk over a fact shallow.
 MAX_DEPTH = 20
 
+# Conditions are asked which backend they let pass; they do not nest deeper than this.
+MAX_CONDITION = 4
+
+_OPERATORS: Mapping[type[ast.cmpop], str] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Is: "==",
+    ast.IsNot: "!=",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -63,6 +74,8 @@ class ExpressionReader:
             ast.IfExp: self._conditional,
             ast.BoolOp: self._boolean,
             ast.BinOp: self._binary,
+            ast.Compare: self._compare,
+            ast.UnaryOp: self._negation,
             ast.NamedExpr: self._walrus,
             ast.Starred: self._starred,
             ast.List: self._display,
@@ -81,6 +94,15 @@ class ExpressionReader:
         if node is None:
             return facts.NONE
         return self._at(node, 0)
+
+    def condition(self, node: ast.expr, depth: int = 0) -> Expression:
+        """Return what is known of a condition, in which every part of ``a and b`` counts."""
+        if depth < MAX_CONDITION:
+            if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+                return facts.All(tuple(self.condition(part, depth + 1) for part in node.values))
+            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+                return facts.Not(self.condition(node.operand, depth + 1))
+        return self.read(node)
 
     def annotation(self, node: ast.expr | None) -> Expression | None:
         """Return an annotation, reading those that are written as strings."""
@@ -159,8 +181,29 @@ class ExpressionReader:
 
     def _boolean(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.BoolOp)
-        values = node.values[-1:] if isinstance(node.op, ast.And) else node.values
-        return facts.Choice(tuple(self._at(value, depth) for value in values))
+        if isinstance(node.op, ast.Or):
+            return facts.Choice(tuple(self._at(value, depth) for value in node.values))
+        values = tuple(self._at(value, depth) for value in node.values)
+        if any(isinstance(value, facts.Compare | facts.Not) for value in values):
+            return facts.All(values)
+        return facts.Choice(values[-1:])
+
+    def _compare(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.Compare)
+        operator = _OPERATORS.get(type(node.ops[0]))
+        if operator is None or len(node.ops) > 1:
+            return UNKNOWN
+        left, right = self._at(node.left, depth), self._at(node.comparators[0], depth)
+        if not (_is_text(left) or _is_text(right)):
+            return UNKNOWN
+        return facts.Compare(left, operator, right)
+
+    def _negation(self, node: ast.expr, depth: int) -> Expression:
+        assert isinstance(node, ast.UnaryOp)
+        if not isinstance(node.op, ast.Not):
+            return UNKNOWN
+        operand = self._at(node.operand, depth)
+        return facts.Not(operand) if isinstance(operand, facts.Compare | facts.All) else UNKNOWN
 
     def _binary(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.BinOp)
@@ -198,3 +241,14 @@ class ExpressionReader:
     def _lambda(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Lambda)
         return facts.Function(self._at(node.body, depth))
+
+
+def _is_text(expression: Expression) -> bool:
+    """Say whether an expression is a string, or a list of nothing but strings."""
+    match expression:
+        case facts.Literal(is_string=is_string):
+            return is_string
+        case facts.Display(elements=(_, *_) as elements):
+            return all(isinstance(one, facts.Literal) and one.is_string for one in elements)
+        case _:
+            return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from scopelint import facts
@@ -244,7 +244,7 @@ class FrameReader:
     def _if(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.If)
         self._scan(draft, block, node.test)
-        condition = self._reader.read(node.test)
+        condition = self._reader.condition(node.test)
         number = draft.statement()
         body = draft.block(BlockKind.BRANCH, block, number, node.lineno, condition)
         if node.orelse:
@@ -312,9 +312,10 @@ class FrameReader:
         assert isinstance(node, ast.Match)
         self._scan(draft, block, node.subject)
         number = draft.statement()
+        subject = self._reader.read(node.subject)
         cases: list[tuple[int, ast.match_case]] = []
-        for case in node.cases:
-            body = draft.block(BlockKind.BRANCH, block, number, case.pattern.lineno)
+        for case, condition in _case_conditions(subject, node.cases):
+            body = draft.block(BlockKind.BRANCH, block, number, case.pattern.lineno, condition)
             cases.append((body, case))
         for body, case in reversed(cases):
             self._push(draft, body, [case])
@@ -355,10 +356,38 @@ class FrameReader:
 
     def _except(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.ExceptHandler)
+        ordinal = draft.ordinal(AnchorKind.EXCEPT)
+        if node.type is not None:
+            caught, span = self._reader.read(node.type), self._span(node.type)
+            draft.events.append(facts.ExceptEvent(caught, span, block, ordinal))
         self._scan(draft, block, node.type)
         if node.name is not None:
             draft.store(block, facts.Name(node.name), UNKNOWN, self._span(node))
         self._push(draft, block, node.body)
+
+
+def _case_conditions(
+    subject: facts.Expression, cases: Iterable[ast.match_case]
+) -> Iterator[tuple[ast.match_case, facts.Expression]]:
+    """Yield every case with the strings that the subject equals, or does not equal, in it."""
+    before: list[facts.Expression] = []
+    for case in cases:
+        texts = list(_texts(case.pattern))
+        is_text = facts.Compare(subject, "in", facts.Display(tuple(texts))) if texts else UNKNOWN
+        yield case, facts.All((*before, is_text)) if texts or before else UNKNOWN
+        if texts and case.guard is None:
+            before.append(facts.Not(is_text))
+
+
+def _texts(pattern: ast.pattern) -> Iterator[facts.Literal]:
+    match pattern:
+        case ast.MatchValue(value=ast.Constant(value=str(text))):
+            yield facts.Literal(text, is_string=True)
+        case ast.MatchOr(patterns=patterns):
+            for part in patterns:
+                yield from _texts(part)
+        case _:
+            return
 
 
 def _qualname(draft: Draft, name: str) -> str:

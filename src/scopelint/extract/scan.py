@@ -55,8 +55,7 @@ class Scanner:
             case ast.JoinedStr():
                 self._push_parts(node, block, True)
             case ast.IfExp():
-                for part in (node.orelse, node.test, node.body):
-                    self._push(part, block, is_quoted, use)
+                self._enter_conditional(node, use, block, is_quoted)
             case _:
                 self._push_parts(node, block, is_quoted)
 
@@ -91,6 +90,18 @@ class Scanner:
         for part in reversed(parts):
             self._push(part, block, is_quoted)
         self._push(_chain_base(node.func), block, is_quoted)
+
+    def _enter_conditional(
+        self, node: ast.IfExp, use: CallUse, block: int, is_quoted: bool
+    ) -> None:
+        draft, line = self._draft, node.lineno
+        condition = draft.reader.condition(node.test)
+        number = draft.statement()
+        body = draft.block(BlockKind.BRANCH, block, number, line, condition)
+        orelse = draft.block(BlockKind.BRANCH, block, number, line, condition, is_else=True)
+        self._push(node.orelse, orelse, is_quoted, use)
+        self._push(node.test, block, is_quoted)
+        self._push(node.body, body, is_quoted, use)
 
     def _enter_lambda(self, node: ast.Lambda, block: int, is_quoted: bool) -> None:
         draft = self._draft

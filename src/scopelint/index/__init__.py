@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+from scopelint.config import ProjectSettings
 from scopelint.facts import ModuleFacts
 from scopelint.index.callers import Callers
 from scopelint.index.infer import Inference
@@ -22,8 +23,7 @@ class ProjectIndex:
     """The read-only index of one project.
 
     ``seeds`` are the files whose own words say that a finding can have a decisive site in them;
-    the others are read when a question leads to them. ``target_version`` is the lowest Python
-    that the project supports.
+    the others are read when a question leads to them. ``settings`` tell what the project declares.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class ProjectIndex:
         seeds: Sequence[str],
         load: Callable[[str], ModuleFacts | None],
         mentioning: Callable[[str, Look], Sequence[str]],
-        target_version: tuple[int, int],
+        settings: ProjectSettings,
     ) -> None:
         self._seeds = seeds
         self.modules = Modules(root, files, load, mentioning)
         self.inference = Inference(self.modules)
-        self.spawners = Spawners(self.inference, target_version)
+        self.spawners = Spawners(self.inference, settings.target_version)
         self.callers = Callers(self.inference, self.spawners)
         self.objects = Objects(self.inference)
 

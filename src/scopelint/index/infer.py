@@ -125,6 +125,8 @@ class Inference:
             case facts.Choice(options=options):
                 for option in options:
                     yield from self.values(option, where)
+            case facts.All(operands=(*_, last)):
+                yield from self.values(last, where)
             case facts.Display(elements=parts):
                 elements = [value for part in parts for value in self.values(part, where)]
                 yield _container(elements)
