@@ -8,10 +8,12 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from scopelint import __version__
+from scopelint.config import OutputFormat
 
 MANUAL = """\
 import anyio
@@ -190,6 +192,87 @@ def test_nothing_to_report_imports_nothing_heavy(project: Path) -> None:
         [sys.executable, "-c", code], cwd=project, capture_output=True, encoding="utf-8", check=True
     )
     assert result.stdout == "All checks passed!\n[]\n"
+
+
+def test_an_output_file_takes_all_that_would_go_to_standard_output(dirty: Path) -> None:
+    printed = run("check", at=dirty).stdout
+    result = run("check", "-o", "found.txt", "--color", "always", at=dirty)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
+    assert (dirty / "found.txt").read_text("utf-8") == printed
+    run("check", "--output-format", "json", "--output-file", "found.txt", "clean.py", at=dirty)
+    assert (dirty / "found.txt").read_text("utf-8") == "[]\n"
+    assert (dirty / "found.txt").stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("no/such/folder.txt", "no such file or directory"),
+        (".", "is a directory"),
+        ("clean.py/x", "not a directory"),
+        pytest.param(
+            "/dev/full",
+            "no space left on device",
+            marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device"),
+        ),
+    ],
+)
+def test_findings_that_a_file_cannot_take_are_printed(dirty: Path, path: str, reason: str) -> None:
+    printed = run("check", at=dirty).stdout
+    result = run("check", "-o", path, "--exit-zero", at=dirty)
+    assert (result.returncode, result.stdout) == (2, printed)
+    assert result.stderr == f"error: {path} is not written: {reason}\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
+def test_a_full_disk_behind_standard_output_is_told_in_a_sentence(dirty: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [SCRIPT, "check"], cwd=dirty, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (result.returncode, result.stderr) == (
+        2,
+        b"error: standard output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="has no such device")
+def test_an_output_file_may_be_a_pipe(dirty: Path) -> None:
+    assert run("check", "-o", "/dev/stdout", at=dirty).stdout == run("check", at=dirty).stdout
+
+
+def test_statistics_replace_the_findings(dirty: Path) -> None:
+    assert run("check", "--statistics", at=dirty).stdout == (
+        "1 SCP102 [ ] manual-scope-entry\n"
+        "1 SCP201 [ ] unowned-task-group\n"
+        "Found 1 error, 1 warning.\n"
+    )
+    counted = run("check", "--statistics", "--output-format", "json", at=dirty).stdout
+    assert [entry["count"] for entry in json.loads(counted)] == [1, 1]
+    result = run("check", "--statistics", "--output-format", "sarif", at=dirty)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--statistics has the formats full, concise, grouped and json." in result.stderr
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OutputFormat if not kind.is_for_people])
+def test_formats_for_programs_print_nothing_else(dirty: Path, kind: OutputFormat) -> None:
+    report = run("check", "--output-format", kind.value, "-v", "nope.py", ".", at=dirty)
+    assert report.stderr.splitlines()[0] == "error: nope.py: no such file or directory"
+    match kind:
+        case OutputFormat.JSON | OutputFormat.SARIF | OutputFormat.GITLAB:
+            assert json.loads(report.stdout)
+        case OutputFormat.JSON_LINES:
+            assert all(json.loads(line) for line in report.stdout.splitlines())
+        case OutputFormat.JUNIT:
+            assert ElementTree.fromstring(report.stdout.encode()).tag == "testsuites"
+        case _:
+            assert all(line.startswith("::") for line in report.stdout.splitlines())
 
 
 @pytest.mark.parametrize("rule", ["SCP102", "manual-scope-entry"])

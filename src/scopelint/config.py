@@ -18,7 +18,18 @@ class OutputFormat(enum.Enum):
 
     FULL = "full"
     CONCISE = "concise"
+    GROUPED = "grouped"
     JSON = "json"
+    JSON_LINES = "json-lines"
+    SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+
+    @property
+    def is_for_people(self) -> bool:
+        """Say whether closing lines are part of it; other formats are read by programs."""
+        return self in (OutputFormat.FULL, OutputFormat.CONCISE, OutputFormat.GROUPED)
 
 
 class Color(enum.Enum):
@@ -37,6 +48,8 @@ class Config:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     output_format: OutputFormat = OutputFormat.CONCISE
+    output_file: str | None = None
+    statistics: bool = False
     color: Color = Color.AUTO
     quiet: bool = False
     verbose: bool = False

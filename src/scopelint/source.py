@@ -126,12 +126,13 @@ def encode(text: str, like: bytes) -> bytes:
         raise ScopelintError(f"{encoding}, the file's encoding, has no {char!r}") from error
 
 
-def write(path: str, content: bytes, replaced: bytes) -> None:
+def write(path: str, content: bytes, replaced: bytes | None) -> None:
     """Replace the content of a file in one step, so that it is whole at any time.
 
-    ``replaced`` is the content that the new one was made from. The file keeps its mode, and where
-    it is a link its target is written. Raises `ScopelintError`, and leaves the file as it is, if it
-    has changed since it was read or cannot be written.
+    ``replaced`` is the content that the new one was made from, ``None`` if it was made from none;
+    then the file need not exist, and may be a device. The file keeps its mode, and where it is a
+    link its target is written. Raises `ScopelintError`, and leaves the file as it is, if it has
+    changed since it was read or cannot be written.
     """
     # Only a run that writes needs it.
     import tempfile
@@ -139,8 +140,12 @@ def write(path: str, content: bytes, replaced: bytes) -> None:
     target = os.path.realpath(path)
     temporary = None
     try:
-        status = os.stat(target)
-        if not status.st_mode & _WRITABLE or not os.access(target, os.W_OK):
+        mode = _mode(path, is_new=replaced is None)
+        if not stat.S_ISREG(mode):
+            _write_to_device(path, content)
+            return
+        is_there = os.path.exists(target)
+        if not mode & _WRITABLE or (is_there and not os.access(target, os.W_OK)):
             raise ScopelintError(f"{path} is not written: it is read-only")
         with tempfile.NamedTemporaryFile(
             dir=_parent(target), prefix=".scopelint-", delete=False
@@ -149,8 +154,8 @@ def write(path: str, content: bytes, replaced: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, status.st_mode)
-        if read(target) != replaced:
+        os.chmod(temporary, stat.S_IMODE(mode))
+        if replaced is not None and read(target) != replaced:
             raise ScopelintError(f"{path} is not written: it has changed since it was read")
         os.replace(temporary, target)
         temporary = None
@@ -159,6 +164,20 @@ def write(path: str, content: bytes, replaced: bytes) -> None:
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def _mode(path: str, *, is_new: bool) -> int:
+    """Return the mode that a file has, or that it gets if it may be new and is."""
+    if not is_new or os.path.exists(path):
+        return os.stat(path).st_mode
+    mask = os.umask(0)
+    os.umask(mask)
+    return stat.S_IFREG | (0o666 & ~mask)
+
+
+def _write_to_device(path: str, content: bytes) -> None:
+    with open(path, "wb", buffering=0) as stream:
+        stream.write(content)
 
 
 def _encoding(raw: bytes) -> str:

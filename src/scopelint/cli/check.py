@@ -19,7 +19,7 @@ from scopelint.cli.terminal import (
     write,
 )
 from scopelint.config import Color, Config, OutputFormat
-from scopelint.model import Level
+from scopelint.model import Level, ScopelintError
 
 if TYPE_CHECKING:
     # The engine and its values are imported when there is something to check.
@@ -44,6 +44,14 @@ if TYPE_CHECKING:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print findings and nothing else.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was checked.")
+@click.option(
+    "-o",
+    "--output-file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write findings to a file, not to standard output.",
+)
+@click.option("--statistics", is_flag=True, help="Show how many findings each rule has.")
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
 @click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
 def command(
@@ -51,6 +59,8 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     output_format: str | None,
+    output_file: str | None,
+    statistics: bool,
     color: str,
     quiet: bool,
     verbose: bool,
@@ -69,11 +79,15 @@ def command(
         select=_split(select),
         ignore=_split(ignore),
         output_format=OutputFormat(output_format or _default_format()),
+        output_file=output_file,
+        statistics=statistics,
         color=Color(color),
         quiet=quiet,
         verbose=verbose,
         prescan=not no_prescan,
     )
+    if statistics and not (config.output_format.is_for_people or _is_json(config)):
+        raise click.UsageError("--statistics has the formats full, concise, grouped and json.")
     started = time.monotonic()
     report = _checked(config)
     _write_report(report, config)
@@ -99,29 +113,83 @@ def _write_report(report: Report, config: Config) -> None:
     from scopelint.report import text
 
     here = os.getcwd().replace(os.sep, "/")
-    is_coloured = uses_colour(config.color)
-    match config.output_format:
-        case OutputFormat.JSON:
-            from scopelint.report import json
-
-            output = json.render(report)
-        case OutputFormat.CONCISE:
-            output = text.concise(report, here, is_coloured=is_coloured)
-        case OutputFormat.FULL:
-            output = text.full(report, here, width=terminal_width(), is_coloured=is_coloured)
-    is_for_people = config.output_format is not OutputFormat.JSON
-    if is_for_people and not config.quiet:
+    is_coloured = uses_colour(config.color) and config.output_file is None
+    output = (_statistics if config.statistics else _rendered)(report, config, here, is_coloured)
+    if config.output_format.is_for_people and not config.quiet:
         output += text.summary(report, is_coloured=is_coloured)
-    write(output)
+    _deliver(output, config.output_file)
     for problem in text.problems(report, here):
         complain(f"error: {problem}")
     if not (report.files_checked or report.failures or config.quiet):
         complain("warning: there are no Python files under the given paths")
 
 
+def _deliver(output: str, path: str | None) -> None:
+    """Write to standard output or to a file; what the file cannot take is not lost."""
+    if path is None:
+        write(output)
+        return
+    from scopelint import source
+
+    try:
+        source.write(path, output.encode("utf-8", "backslashreplace"), None)
+    except ScopelintError:
+        write(output)
+        raise
+
+
+def _statistics(report: Report, config: Config, here: str, is_coloured: bool) -> str:
+    from scopelint.report import counts, json, text
+
+    if _is_json(config):
+        return json.statistics(counts(report))
+    return text.statistics(counts(report), is_coloured=is_coloured)
+
+
+def _rendered(report: Report, config: Config, here: str, is_coloured: bool) -> str:
+    from scopelint.report import text
+
+    # A format is imported by the run that writes it.
+    match config.output_format:
+        case OutputFormat.FULL:
+            return text.full(report, here, width=terminal_width(), is_coloured=is_coloured)
+        case OutputFormat.CONCISE:
+            return text.concise(report, here, is_coloured=is_coloured)
+        case OutputFormat.GROUPED:
+            return text.grouped(report, here, is_coloured=is_coloured)
+        case OutputFormat.JSON:
+            from scopelint.report import json
+
+            return json.render(report)
+        case OutputFormat.JSON_LINES:
+            from scopelint.report import json
+
+            return json.lines(report)
+        case OutputFormat.SARIF:
+            from scopelint.report import sarif
+
+            return sarif.render(report, here)
+        case OutputFormat.GITHUB:
+            from scopelint.report import github
+
+            return github.render(report, here)
+        case OutputFormat.GITLAB:
+            from scopelint.report import gitlab
+
+            return gitlab.render(report, here)
+        case OutputFormat.JUNIT:
+            from scopelint.report import junit
+
+            return junit.render(report)
+
+
 def _exit_code(report: Report) -> int:
     fails = any(finding.level is not Level.NOTE for finding in report.findings)
     return FOUND if fails or report.failures else CLEAN
+
+
+def _is_json(config: Config) -> bool:
+    return config.output_format is OutputFormat.JSON
 
 
 def _split(selectors: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scopelint.config import Color
+from scopelint.model import ScopelintError
 
 if TYPE_CHECKING:
     # Short work ends before rich is worth the time of its import.
@@ -42,13 +43,18 @@ def terminal_width() -> int:
 
 
 def write(output: str) -> None:
-    """Write to standard output; a reader that has gone away, as `head` does, is no error."""
+    """Write to standard output; a reader that has gone away, as `head` does, is no error.
+
+    Raises `ScopelintError` if it cannot be written for another reason.
+    """
     try:
         sys.stdout.write(output)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Or the interpreter would complain when it flushes the stream at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise ScopelintError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def complain(sentence: str) -> None:

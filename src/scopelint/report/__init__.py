@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from scopelint.model import Failure, FailureKind, Finding, Level, Report, Site, Span
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scopelint.model import (
+    Applicability,
+    Failure,
+    FailureKind,
+    Finding,
+    Level,
+    Report,
+    Site,
+    Span,
+)
 
 INVALID_SYNTAX = FailureKind.INVALID_SYNTAX.value
 _START = Span(1, 0, 1, 0)
@@ -18,6 +32,25 @@ def entries(report: Report) -> tuple[Finding, ...]:
     return tuple(sorted((*report.findings, *invalid), key=lambda entry: (entry.site, entry.code)))
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many findings of one rule there are, and how many of them have a safe fix."""
+
+    number: int
+    code: str
+    name: str
+    fixable: int
+
+
+def counts(report: Report) -> tuple[Count, ...]:
+    """Return how many findings there are of each rule, the most frequent first."""
+    found = entries(report)
+    numbers = Counter((entry.code, entry.name) for entry in found)
+    fixable = Counter(entry.code for entry in found if has_fix(entry, Applicability.SAFE))
+    counted = (Count(number, *rule, fixable[rule[0]]) for rule, number in numbers.items())
+    return tuple(sorted(counted, key=lambda count: (-count.number, count.code)))
+
+
 def unread(report: Report) -> tuple[Failure, ...]:
     """Return the paths that are missing or cannot be read, which are findings in no format."""
     return tuple(
@@ -28,6 +61,41 @@ def unread(report: Report) -> tuple[Failure, ...]:
 def relative(path: str, working_directory: str) -> str:
     """Return a path as a reader in this directory names it; one outside stays absolute."""
     return path.removeprefix(working_directory.rstrip("/") + "/")
+
+
+def shown_path(path: str, working_directory: str) -> str:
+    """Return a path for a reader, with escapes for line breaks and what no terminal can print."""
+    shown = relative(path, working_directory)
+    if shown.isprintable():
+        return shown
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown
+    )
+
+
+def label(entry: Finding) -> str:
+    """Return what stands before the message: the code, with a colon where the name says no more."""
+    return f"{entry.code}:" if entry.code == entry.name else entry.code
+
+
+def has_fix(entry: Finding, *levels: Applicability) -> bool:
+    """Say whether a finding has a fix of one of these kinds."""
+    return entry.fix is not None and entry.fix.applicability in levels
+
+
+def fingerprints(found: Iterable[Finding], working_directory: str) -> Sequence[str]:
+    """Return a fingerprint for each finding that stays when its lines move.
+
+    Findings that are alike in everything but their lines are told apart by their order.
+    """
+    seen: Counter[str] = Counter()
+    result: list[str] = []
+    for entry in found:
+        alike = "\0".join((relative(entry.site.path, working_directory), entry.code, entry.message))
+        seen[alike] += 1
+        text = f"{alike}\0{seen[alike]}"
+        result.append(hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32])
+    return result
 
 
 def _as_finding(failure: Failure) -> Finding:

@@ -1,14 +1,15 @@
-"""The report as a JSON array with the keys of ruff's, and a few more."""
+"""The report as JSON with the keys of ruff's and a few more: an array, or an object a line."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from scopelint.model import Finding, Fix, Related, Report, Site
-from scopelint.report import INVALID_SYNTAX, entries
+from scopelint.report import INVALID_SYNTAX, Count, entries
 
-_Json: TypeAlias = "int | str | list[_Json] | dict[str, _Json] | None"
+Json: TypeAlias = "int | str | list[Json] | dict[str, Json] | None"
 
 
 def render(report: Report) -> str:
@@ -16,7 +17,31 @@ def render(report: Report) -> str:
     return json.dumps([_entry(entry) for entry in entries(report)], indent=2, sort_keys=True) + "\n"
 
 
-def _entry(finding: Finding) -> dict[str, _Json]:
+def lines(report: Report) -> str:
+    """Return the report as one JSON object a line."""
+    separators = (",", ":")
+    return "".join(
+        json.dumps(_entry(entry), sort_keys=True, separators=separators) + "\n"
+        for entry in entries(report)
+    )
+
+
+def statistics(counts: Iterable[Count]) -> str:
+    """Return how many findings there are of each rule, as one JSON array."""
+    counted = [
+        {
+            "code": count.code,
+            "count": count.number,
+            "fixable": count.fixable > 0,
+            "fixable_count": count.fixable,
+            "name": count.name,
+        }
+        for count in counts
+    ]
+    return json.dumps(counted, indent=2) + "\n"
+
+
+def _entry(finding: Finding) -> dict[str, Json]:
     return {
         "cell": None,
         "code": finding.code,
@@ -33,7 +58,7 @@ def _entry(finding: Finding) -> dict[str, _Json]:
     }
 
 
-def _related(related: Related) -> dict[str, _Json]:
+def _related(related: Related) -> dict[str, Json]:
     return {
         "filename": related.site.path,
         **_range(related.site),
@@ -41,15 +66,15 @@ def _related(related: Related) -> dict[str, _Json]:
     }
 
 
-def _fix(fix: Fix, path: str) -> dict[str, _Json]:
-    edits: list[_Json] = []
+def _fix(fix: Fix, path: str) -> dict[str, Json]:
+    edits: list[Json] = []
     for edit in fix.edits:
         other = {} if edit.site.path == path else {"filename": edit.site.path}
         edits.append({"content": edit.content, **_range(edit.site), **other})
     return {"applicability": fix.applicability.value, "edits": edits, "message": fix.title}
 
 
-def _range(site: Site) -> dict[str, _Json]:
+def _range(site: Site) -> dict[str, Json]:
     span = site.span
     return {
         "location": {"column": span.column + 1, "row": span.line},

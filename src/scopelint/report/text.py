@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeAlias
 
-from scopelint.model import Finding, Level, Report, Site
-from scopelint.report import entries, relative, unread
+from scopelint.model import Applicability, Finding, Level, Report, Site
+from scopelint.report import Count, entries, has_fix, label, shown_path, unread
 
 # A line is pieces of text, each with the rich style it has in colour.
 _Line: TypeAlias = tuple[tuple[str, str], ...]
@@ -22,6 +23,11 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.NOTE: "bold cyan"}
 _GUTTER = "bold blue"
 _RELATED = "blue"
+_FIXES = {
+    Applicability.SAFE: "fix",
+    Applicability.UNSAFE: "fix that may change behaviour",
+    Applicability.DISPLAY_ONLY: "advice",
+}
 _JOINER = "\u200d"
 _END_OF_LINE = 1_000_000_000
 
@@ -59,6 +65,35 @@ def concise(report: Report, working_directory: str, *, is_coloured: bool) -> str
     return _painted(lines, is_coloured=is_coloured)
 
 
+def grouped(report: Report, working_directory: str, *, is_coloured: bool) -> str:
+    """Return the findings of each file beneath its path."""
+    lines: list[_Line] = []
+    for path, in_file in groupby(entries(report), key=lambda entry: entry.site.path):
+        found = list(in_file)
+        width = max(len(_position(entry.site)) for entry in found)
+        lines.append(((shown_path(path, working_directory), "bold"), (":", "")))
+        for entry in found:
+            lines.append(((f"  {_position(entry.site):{width}} ", ""), *_told(entry)))
+        lines.append(())
+    return _painted(lines, is_coloured=is_coloured)
+
+
+def statistics(counts: Iterable[Count], *, is_coloured: bool) -> str:
+    """Return how many findings there are of each rule, and which have safe fixes."""
+    rows = [(str(count.number), count.code, count) for count in counts]
+    number = max((len(row[0]) for row in rows), default=0)
+    width = max((len(row[1]) for row in rows), default=0)
+    lines: list[_Line] = [
+        (
+            (f"{figure:>{number}} ", "bold"),
+            (f"{code:<{width}}", "bold red"),
+            (f" {'[*]' if count.fixable else '[ ]'} {count.name}", ""),
+        )
+        for figure, code, count in rows
+    ]
+    return _painted(lines, is_coloured=is_coloured)
+
+
 def full(report: Report, working_directory: str, *, width: int, is_coloured: bool) -> str:
     """Return one frame per finding that shows every site of it, and a blank line after each."""
     lines: list[_Line] = []
@@ -69,12 +104,13 @@ def full(report: Report, working_directory: str, *, width: int, is_coloured: boo
                 sources[path] = _NEWLINE.split(report.texts[path])
         lines.extend(_header(entry, max(width, _MIN_WIDTH)))
         lines.extend(_frames(entry, sources, working_directory, max(width, _MIN_WIDTH)))
+        lines.extend(_repair(entry, max(width, _MIN_WIDTH)))
         lines.append(())
     return _painted(lines, is_coloured=is_coloured)
 
 
 def summary(report: Report, *, is_coloured: bool) -> str:
-    """Return the closing line: how many findings of each level there are."""
+    """Return the closing lines: how many findings of each level there are, how many fixable."""
     levels = Counter(entry.level for entry in entries(report))
     if not levels:
         passed = (("All checks passed!", "bold green"),)
@@ -84,13 +120,13 @@ def summary(report: Report, *, is_coloured: bool) -> str:
         for level in Level
         if levels[level]
     ]
-    return f"Found {', '.join(counts)}.\n"
+    return f"Found {', '.join(counts)}.\n{_fixable(report)}"
 
 
 def problems(report: Report, working_directory: str) -> tuple[str, ...]:
     """Return a sentence for every path that is missing or cannot be read."""
     return tuple(
-        f"{_shown_path(failure.path, working_directory)}: {failure.message}"
+        f"{shown_path(failure.path, working_directory)}: {failure.message}"
         for failure in unread(report)
     )
 
@@ -115,14 +151,37 @@ def page(markdown: str, *, width: int, is_coloured: bool) -> str:
 
 
 def _concise_line(entry: Finding, working_directory: str) -> _Line:
-    span = entry.site.span
-    code = f"{entry.code}:" if entry.code == entry.name else entry.code
     return (
-        (_shown_path(entry.site.path, working_directory), "bold"),
-        (f":{span.line}:{span.column + 1}: ", ""),
-        (code, _STYLES[entry.level]),
-        (f" {entry.message}", ""),
+        (shown_path(entry.site.path, working_directory), "bold"),
+        (f":{_position(entry.site)}: ", ""),
+        *_told(entry),
     )
+
+
+def _told(entry: Finding) -> _Line:
+    star = " [*]" if has_fix(entry, Applicability.SAFE) else ""
+    return (label(entry), _STYLES[entry.level]), (star, "bold"), (f" {entry.message}", "")
+
+
+def _fixable(report: Report) -> str:
+    """Return the line that says how many findings `scopelint fix` can repair."""
+    found = entries(report)
+    safe = sum(has_fix(entry, Applicability.SAFE) for entry in found)
+    unsafe = sum(has_fix(entry, Applicability.UNSAFE) for entry in found)
+    if safe and unsafe:
+        return f"[*] {safe} fixable with `scopelint fix`, {unsafe} more with `--unsafe-fixes`.\n"
+    if safe:
+        return f"[*] {safe} fixable with `scopelint fix`.\n"
+    return f"{unsafe} fixable with `scopelint fix --unsafe-fixes`.\n" if unsafe else ""
+
+
+def _repair(entry: Finding, width: int) -> Iterator[_Line]:
+    """Yield what the fix of a finding would do, or why there is none."""
+    margin = len(str(_last_line(entry) + 1))
+    if entry.fix is not None:
+        yield from _bullet(f"{_FIXES[entry.fix.applicability]}: {entry.fix.title}", margin, width)
+    if entry.fix_refused is not None:
+        yield from _bullet(f"no fix: {entry.fix_refused}", margin, width)
 
 
 def _header(entry: Finding, width: int) -> Iterator[_Line]:
@@ -139,12 +198,11 @@ def _frames(
 ) -> Iterator[_Line]:
     """Yield a frame for every file that takes part, with one gutter for all of them."""
     marks = {path: _marks(entry, path) for path in _paths(entry)}
-    last = max(mark.line for in_file in marks.values() for mark in in_file)
-    margin = len(str(last + 1))
+    margin = len(str(_last_line(entry) + 1))
     for path, in_file in marks.items():
         is_primary = path == entry.site.path
         site = entry.site if is_primary else _first_site(entry, path)
-        place = f"{_shown_path(path, working_directory)}:{_position(site)}"
+        place = f"{shown_path(path, working_directory)}:{_position(site)}"
         yield (" " * margin + ("--> " if is_primary else "::: "), _GUTTER), (place, "")
         if path in sources:
             yield ((" " * margin + " |", _GUTTER),)
@@ -228,12 +286,18 @@ def _underline(view: _View, mark: _Mark, room: int) -> Iterator[_Line]:
 
 def _without_source(marks: Sequence[_Mark], margin: int, width: int) -> Iterator[_Line]:
     for mark in marks:
-        if not mark.sentence:
-            continue
-        sentence = f"line {mark.line}: {mark.sentence}"
-        for index, part in enumerate(_wrapped(sentence, width - margin - 3)):
-            bullet = " = " if index == 0 else "   "
-            yield (" " * margin + bullet, _GUTTER), (part, "")
+        if mark.sentence:
+            yield from _bullet(f"line {mark.line}: {mark.sentence}", margin, width)
+
+
+def _bullet(sentence: str, margin: int, width: int) -> Iterator[_Line]:
+    for index, part in enumerate(_wrapped(sentence, width - margin - 3)):
+        bullet = " = " if index == 0 else "   "
+        yield (" " * margin + bullet, _GUTTER), (part, "")
+
+
+def _last_line(entry: Finding) -> int:
+    return max(entry.site.span.line, *(related.site.span.line for related in entry.related), 0)
 
 
 def _paths(entry: Finding) -> tuple[str, ...]:
@@ -266,16 +330,6 @@ def _mark(site: Site, sentence: str, style: str, *, is_related: bool) -> _Mark:
 
 def _position(site: Site) -> str:
     return f"{site.span.line}:{site.span.column + 1}"
-
-
-def _shown_path(path: str, working_directory: str) -> str:
-    """Return a path for a reader, with escapes for line breaks and what no terminal can print."""
-    shown = relative(path, working_directory)
-    if shown.isprintable():
-        return shown
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown
-    )
 
 
 def _printable(text: str) -> str:
