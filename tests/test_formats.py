@@ -28,6 +28,8 @@ from scopelint.model import (
     Report,
     Site,
     Span,
+    Suppressed,
+    SuppressionKind,
 )
 from scopelint.pages import page
 from scopelint.report import counts, github, gitlab, json, junit, sarif, text
@@ -343,6 +345,21 @@ def test_sarif_tells_of_paths_that_cannot_be_read() -> None:
     assert (invocation["executionSuccessful"], problem["message"]["text"]) == (
         False, UNREAD.message,
     )  # fmt: skip
+
+
+def test_sarif_tells_what_is_suppressed_and_by_what() -> None:
+    silenced = (
+        Suppressed(NOTE, SuppressionKind.BASELINE),
+        Suppressed(WARNING, SuppressionKind.COMMENT, "ends with the process"),
+    )
+    results = run_of(Report((ERROR, REFUSED), (), 1, suppressed=silenced))["results"]
+    assert [result["suppressions"] for result in results] == [
+        [],
+        [{"kind": "inSource", "justification": "ends with the process"}],
+        [{"kind": "external"}],
+        [],
+    ]
+    assert "suppressions" not in run_of(EVERYTHING)["results"][0]
 
 
 def test_fingerprints_stay_when_lines_move_and_differ_between_findings() -> None:

@@ -91,7 +91,8 @@ def fingerprints(found: Iterable[Finding], working_directory: str) -> Sequence[s
     seen: Counter[str] = Counter()
     result: list[str] = []
     for entry in found:
-        alike = "\0".join((relative(entry.site.path, working_directory), entry.code, entry.message))
+        told = entry.fingerprint or entry.message
+        alike = "\0".join((relative(entry.site.path, working_directory), entry.code, told))
         seen[alike] += 1
         text = f"{alike}\0{seen[alike]}"
         result.append(hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32])

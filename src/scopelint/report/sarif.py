@@ -8,7 +8,7 @@ from itertools import groupby
 from urllib.parse import quote
 
 from scopelint import __version__
-from scopelint.model import Applicability, Finding, Fix, Related, Report, Site
+from scopelint.model import Applicability, Finding, Fix, Related, Report, Site, Suppressed
 from scopelint.pages import page
 from scopelint.report import entries, fingerprints, has_fix, relative, unread
 from scopelint.report.json import Json
@@ -27,7 +27,8 @@ def render(report: Report, working_directory: str) -> str:
 
 
 def _run(report: Report, here: str) -> dict[str, Json]:
-    found = entries(report)
+    suppressed = {entry.finding: entry for entry in report.suppressed}
+    found = sorted((*entries(report), *suppressed), key=lambda entry: (entry.site, entry.code))
     codes = sorted({entry.code for entry in found})
     indexes = {code: index for index, code in enumerate(codes)}
     marked = zip(found, fingerprints(found, here), strict=True)
@@ -35,7 +36,10 @@ def _run(report: Report, here: str) -> dict[str, Json]:
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(report, here)],
         "originalUriBaseIds": {_BASE: {"uri": _absolute(here.rstrip("/") + "/")}},
-        "results": [_result(entry, mark, indexes, here) for entry, mark in marked],
+        "results": [
+            _result(entry, mark, indexes, here) | _suppressions(suppressed, entry)
+            for entry, mark in marked
+        ],
         "tool": {
             "driver": {
                 "name": "scopelint",
@@ -95,6 +99,20 @@ def _result(
     if entry.fix_refused is not None:
         result["properties"] = {"fixRefused": entry.fix_refused}
     return result
+
+
+def _suppressions(suppressed: Mapping[Finding, Suppressed], entry: Finding) -> dict[str, Json]:
+    """Return what silences a result; if any result says so, the others must say that nothing does.
+
+    https://docs.oasis-open.org/sarif/sarif/v2.1.0/, section 3.27.23
+    """
+    if not suppressed:
+        return {}
+    if entry not in suppressed:
+        return {"suppressions": []}
+    silenced = suppressed[entry]
+    reason: dict[str, Json] = {"justification": silenced.reason} if silenced.reason else {}
+    return {"suppressions": [{"kind": silenced.kind.value, **reason}]}
 
 
 def _related(number: int, related: Related, here: str) -> dict[str, Json]:
