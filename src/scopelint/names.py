@@ -40,6 +40,12 @@ class ModuleNames:
             first = 0
         return ".".join(parts[first:]), is_package
 
+    def package(self, path: str) -> str | None:
+        """Return the folder of the topmost regular package around a file, if it lies in one."""
+        folders = path.split("/")[:-1]
+        first = self._first_regular(path)
+        return "/".join(folders[: first + 1]) if first < len(folders) else None
+
     def find(self, dotted: str, importer: str) -> str | None:
         """Return the file that an absolute dotted path names, seen from an importing file."""
         candidates = self._by_name.get(dotted)
