@@ -14,6 +14,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 MARKER = re.compile(
     r'#\s*(?P<level>error|warning|note):\s*\[(?P<code>SCP\d{3})\](?:\s*"(?P<text>[^"]*)")?\s*'
 )
+SUPPRESSION = re.compile(r"#\s*(?:scopelint|noqa|type):.*?(?=#\s*(?:error|warning|note):|$)")
 LOOKS_LIKE_MARKER = re.compile(r"(error|warning|note):\s*\[|\[SCP\d")
 
 
@@ -131,11 +132,17 @@ def marker_comments(source: str) -> list[tuple[int, int, str]]:
     """Return line, column and text of every comment that consists of markers."""
     found = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type != tokenize.COMMENT or not LOOKS_LIKE_MARKER.search(token.string):
+        if token.type != tokenize.COMMENT:
             continue
-        if not re.fullmatch(f"(?:{re.sub(r'[?]P<[a-z]+>', '', MARKER.pattern)})+", token.string):
+        # Markers may follow a suppression in the same comment.
+        suppression = SUPPRESSION.match(token.string)
+        start = suppression.end() if suppression else 0
+        markers = token.string[start:]
+        if not LOOKS_LIKE_MARKER.search(markers):
+            continue
+        if not re.fullmatch(f"(?:{re.sub(r'[?]P<[a-z]+>', '', MARKER.pattern)})+", markers):
             raise ValueError(f"line {token.start[0]}: not a marker: {token.string}")
-        found.append((*token.start, token.string))
+        found.append((token.start[0], token.start[1] + start, markers))
     return found
 
 

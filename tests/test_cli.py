@@ -309,7 +309,7 @@ def test_a_rule_or_all_of_them_must_be_named() -> None:
     for arguments in ([], ["SCP102", "--all"]):
         result = run("rule", *arguments)
         assert result.returncode == 2
-        assert "Name one rule (SCP101, SCP102, " in result.stderr
+        assert "Name one rule (SCP001, SCP101, " in result.stderr
 
 
 def test_the_version_is_printed() -> None:

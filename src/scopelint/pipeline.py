@@ -17,14 +17,16 @@ from scopelint.extract import extract
 from scopelint.facts import ModuleFacts, identifiers
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
-from scopelint.model import Failure, Finding, Report, ScopelintError
+from scopelint.model import Failure, Finding, Report, ScopelintError, Site, Suppressed
 from scopelint.names import ModuleNames
-from scopelint.prescan import Look, finds, may_matter
-from scopelint.rule import Nomination, Rule, Silence
+from scopelint.prescan import Look, finds, may_matter, may_suppress
+from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
+from scopelint.rules.unused_suppression import UnusedSuppression
 
 Progress = Callable[[int, int], None]
 
+UNUSED = UnusedSuppression.code
 # Small projects are read once and kept; of large ones a file is read again when a name is looked
 # up in it.
 KEPT_BYTES = 32_000_000
@@ -36,9 +38,9 @@ def check(config: Config, progress: Progress | None = None) -> Report:
     Raises `ScopelintError` for a selector or a project file that makes no sense.
     """
     codes = selected_codes(config.select, config.ignore, {r.code: r.name for r in RULES})
-    rules = [rule for rule in RULES if rule.code in codes]
     discovery = source.discover(config.paths)
     findings: list[Finding] = []
+    suppressed: list[Suppressed] = []
     failures: list[Failure] = list(discovery.failures)
     texts: dict[str, str] = {}
     total = sum(len(project.files) for project in discovery.projects)
@@ -49,18 +51,24 @@ def check(config: Config, progress: Progress | None = None) -> Report:
             done += 1
             if progress is not None:
                 progress(done, total)
-        flagged = list(_flagged(files, _nominated(files, rules)))
+        flagged, silenced = _settled(files, _flagged(files, _nominated(files, codes)), codes)
         findings.extend(flagged)
+        suppressed.extend(silenced)
         if config.output_format is OutputFormat.FULL:
             texts.update(files.texts(flagged))
         failures.extend(files.failures[path] for path in sorted(files.failures))
-    ordered = sorted(findings, key=lambda f: (f.site, f.code, f.message))
+    ordered = sorted(findings, key=_order)
     return Report(
         findings=tuple(ordered),
         failures=tuple(sorted(failures, key=lambda failure: failure.path)),
         files_checked=sum(len(project.selected) for project in discovery.projects),
         texts=texts,
+        suppressed=tuple(sorted(suppressed, key=lambda one: _order(one.finding))),
     )
+
+
+def _order(finding: Finding) -> tuple[Site, str, str]:
+    return finding.site, finding.code, finding.message
 
 
 @dataclass(slots=True)
@@ -70,6 +78,7 @@ class _Files:
     project: source.Project
     is_sifted: bool
     seeds: list[str] = field(default_factory=list)
+    commented: list[str] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
     _kept: dict[str, bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
@@ -85,7 +94,10 @@ class _Files:
         return f"{self.project.root}/{path}"
 
     def sift(self) -> Iterator[str]:
-        """Read every file and keep in ``seeds`` those whose words say they can have a finding."""
+        """Read every file and keep in ``seeds`` those whose words say they can have a finding.
+
+        Those that can have a suppression are kept in ``commented``.
+        """
         for path in self.project.files:
             yield path
             raw = self._read(path)
@@ -94,6 +106,8 @@ class _Files:
             matters = may_matter(raw)
             if matters or not self.is_sifted:
                 self.seeds.append(path)
+            if may_suppress(raw):
+                self.commented.append(path)
 
     def _read(self, path: str) -> bytes | None:
         if path in self._kept:
@@ -169,8 +183,12 @@ _UNREADABLE = (
 )
 
 
-def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[Nomination]]:
+def _nominated(files: _Files, codes: frozenset[str]) -> Mapping[str, Sequence[Nomination]]:
     """Return what the rules nominate in the files that the run reports on."""
+    looks = UNUSED in codes
+    commented = {
+        files.absolute(p) for p in files.commented if looks and p in files.project.selected
+    }
     settings = _settings(files.project)
     index = ProjectIndex(
         files.project.root,
@@ -183,12 +201,19 @@ def _nominated(files: _Files, rules: Iterable[Rule]) -> Mapping[str, Sequence[No
     found: dict[str, dict[Nomination, None]] = {}
     for path in sorted(files.project.named):
         index.modules.facts(path)
-    for rule in rules:
+    for rule in RULES:
+        # Whether a comment is needless does not depend on the rules that are on.
+        if not commented and rule.code not in codes:
+            continue
         for nomination in rule.nominate(index):
             if isinstance(nomination, Silence):
                 continue
             path = nomination.place.path
-            if path in files.project.selected and not files.is_provider(path):
+            # A comment beside a related site of a finding in another file belongs there.
+            is_told = path in files.project.selected or any(
+                related.site.path in commented for related in nomination.related
+            )
+            if is_told and not files.is_provider(path):
                 found.setdefault(path, {})[nomination] = None
     return {path: tuple(found[path]) for path in sorted(found)}
 
@@ -211,6 +236,38 @@ def _flagged(files: _Files, nominated: Mapping[str, Sequence[Nomination]]) -> It
         return
     # LibCST takes a quarter of a second to import, which a clean project need not spend.
     from scopelint.flag import flag
+    from scopelint.suppress import fingerprinted
 
     for path, nominations in nominated.items():
-        yield from flag(files.text(path), nominations, files.project.root)
+        text = files.text(path)
+        yield from fingerprinted(flag(text, nominations, files.project.root), text)
+
+
+def _settled(
+    files: _Files, flagged: Iterator[Finding], codes: frozenset[str]
+) -> tuple[Sequence[Finding], Sequence[Suppressed]]:
+    """Return the findings that no comment suppresses, and those that one does."""
+    findings = tuple(flagged)
+    if not files.commented:
+        return findings, ()
+    # Few projects have comments to read.
+    from scopelint.suppress import settled
+
+    found = {finding.site.path for finding in findings}
+    texts = {
+        files.absolute(path): files.text(path)
+        for path in files.commented
+        if (path in files.project.selected or files.absolute(path) in found)
+        and not files.is_provider(path)
+        and files.facts(path) is not None
+    }
+    kept, suppressed = settled(findings, texts, files.project.root)
+    reported = {files.absolute(path) for path in files.project.selected}
+    return (
+        [one for one in kept if one.code in codes and one.site.path in reported],
+        [
+            one
+            for one in suppressed
+            if one.finding.code in codes and one.finding.site.path in reported
+        ],
+    )

@@ -29,6 +29,15 @@ def may_matter(raw: bytes, words: Iterable[bytes] = SEEDS) -> bool:
     return any(word in raw for word in words)
 
 
+def may_suppress(raw: bytes) -> bool:
+    """Say whether a file with these bytes can have a suppression; of others no token is read."""
+    if b"scopelint:" in raw:
+        return True
+    return (b"SCP" in raw or b"scp" in raw) and re.search(
+        rb"(?i)noqa\s*:[^\r\n]*scp", raw
+    ) is not None
+
+
 class Look(enum.Enum):
     """What a second look for a name is after: any mention, a store, a call, a derived class."""
 

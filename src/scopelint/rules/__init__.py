@@ -7,8 +7,10 @@ from scopelint.rules.manual_scope_entry import ManualScopeEntry
 from scopelint.rules.scope_exit_in_other_task import ScopeExitInOtherTask
 from scopelint.rules.scope_on_exit_stack import ScopeOnExitStack
 from scopelint.rules.unowned_task_group import UnownedTaskGroup
+from scopelint.rules.unused_suppression import UnusedSuppression
 
 RULES: tuple[Rule, ...] = (
+    UnusedSuppression(),
     ScopeExitInOtherTask(),
     ManualScopeEntry(),
     ScopeOnExitStack(),
