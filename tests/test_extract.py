@@ -495,7 +495,7 @@ def test_no_nesting_exhausts_the_reader(text: str) -> None:
         found = extract(text, "m.py", "m", is_package=False)
     except (RecursionError, MemoryError):
         pytest.skip("the parser of this Python gives up first")
-    assert facts.from_plain(facts.to_plain(found)) == found
+    assert facts.from_bytes(facts.to_bytes(found)) == found
 
 
 def test_a_sum_that_the_parser_allows_is_read_whole() -> None:

@@ -698,7 +698,7 @@ def index_of(files: Mapping[str, str]) -> ProjectIndex:
         facts[path] = extract(dedent(files[path]), path, name, is_package=is_package)
 
     def mentioning(word: str, look: Look) -> list[str]:
-        return [path for path in paths if finds(dedent(files[path]).encode(), look, word)]
+        return [path for path in paths if finds(dedent(files[path]).encode(), look, word.encode())]
 
     return ProjectIndex("/root", paths, paths, facts.get, mentioning, ProjectSettings())
 

@@ -3,60 +3,55 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
-from dataclasses import dataclass, fields
 from typing import TypeAlias
 
-from scopelint.model import Span
+import msgspec
+
+from scopelint.model import Record, Span
 
 # --- expressions ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Record, frozen=True, tag=0):
     """An expression of which nothing is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Record, frozen=True, tag=1):
     """A constant; ``text`` is its value where it is a string, a name such as ``None`` otherwise."""
 
     text: str
     is_string: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Record, frozen=True, tag=2):
     """What an import binds: an absolute dotted path, of which ``module`` is certainly a module."""
 
     path: str
     module: str
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Record, frozen=True, tag=3):
     """A class or function defined in this file, by the index of its frame."""
 
     frame: int
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Record, frozen=True, tag=4):
     """A name, looked up in the lexical scopes around its frame."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Record, frozen=True, tag=5):
     """``base.name``."""
 
     base: Expression
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record, frozen=True, tag=6):
     """A call; ``span`` is the whole call, starred arguments are `Unknown`."""
 
     function: Expression
@@ -65,59 +60,51 @@ class Call:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Await:
+class Await(Record, frozen=True, tag=7):
     """``await value``."""
 
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Subscript:
+class Subscript(Record, frozen=True, tag=8):
     """``base[index]``."""
 
     base: Expression
     index: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Record, frozen=True, tag=9):
     """One element of an iterable: the target of ``for``, or one of an unpacking assignment."""
 
     base: Expression
     position: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Record, frozen=True, tag=10):
     """What a ``with`` binds: the value that entering ``manager`` gives."""
 
     manager: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record, frozen=True, tag=11):
     """One of several values: ``a if c else b``, ``a or b``, ``A | B`` in an annotation."""
 
     options: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Record, frozen=True, tag=12):
     """A list, tuple, set, dict or comprehension with these elements."""
 
     elements: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Record, frozen=True, tag=13):
     """A lambda: calling it gives ``result``."""
 
     result: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Record, frozen=True, tag=14):
     """``left operator right``, where one side is a string or several."""
 
     left: Expression
@@ -125,15 +112,13 @@ class Compare:
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Record, frozen=True, tag=15):
     """``not operand``."""
 
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Record, frozen=True, tag=16):
     """``a and b`` as a condition."""
 
     operands: tuple[Expression, ...]
@@ -186,8 +171,7 @@ class BlockKind(enum.Enum):
 INNER_BLOCKS = frozenset({BlockKind.DEFERRED, BlockKind.COMPREHENSION})
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Record, frozen=True):
     """A run of statements; ``statement`` is shared by the blocks of one compound statement.
 
     ``condition`` is the test of a branch, the type of an ``except``, the iterable of a loop.
@@ -212,8 +196,7 @@ class AnchorKind(enum.Enum):
     FOR = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Record, frozen=True):
     """The node of a site: the ``ordinal``-th node of its kind that lies directly in ``frame``.
 
     Calls, and all else that ends an expression, count in the order of their ends; statements in
@@ -235,8 +218,7 @@ class CallUse(enum.Enum):
     OTHER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class CallEvent:
+class CallEvent(Record, frozen=True, tag=0):
     """A call is made."""
 
     call: Call
@@ -245,8 +227,7 @@ class CallEvent:
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreEvent:
+class StoreEvent(Record, frozen=True, tag=1):
     """A name, attribute or item is bound; ``annotation`` stands alone when there is no value.
 
     ``span`` covers the statement's target up to its value, ``ordinal`` is that of an assignment
@@ -261,8 +242,7 @@ class StoreEvent:
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class WithEvent:
+class WithEvent(Record, frozen=True, tag=2):
     """A ``with`` item is entered; the statements it guards are in block ``body``."""
 
     manager: Expression
@@ -273,8 +253,7 @@ class WithEvent:
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnEvent:
+class ReturnEvent(Record, frozen=True, tag=3):
     """A value is returned."""
 
     value: Expression
@@ -282,8 +261,7 @@ class ReturnEvent:
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class YieldEvent:
+class YieldEvent(Record, frozen=True, tag=4):
     """A value is yielded."""
 
     value: Expression
@@ -292,8 +270,7 @@ class YieldEvent:
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitEvent:
+class AwaitEvent(Record, frozen=True, tag=5):
     """Something other than a call is awaited, or an ``async for`` asks for its next item."""
 
     value: Expression
@@ -301,8 +278,7 @@ class AwaitEvent:
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class UseEvent:
+class UseEvent(Record, frozen=True, tag=6):
     """An attribute is read other than to call it: passed on, compared, returned, read through."""
 
     value: Attribute
@@ -310,8 +286,7 @@ class UseEvent:
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteEvent:
+class DeleteEvent(Record, frozen=True, tag=7):
     """A name, attribute or item is deleted."""
 
     target: Expression
@@ -319,8 +294,7 @@ class DeleteEvent:
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExceptEvent:
+class ExceptEvent(Record, frozen=True, tag=9):
     """An exception is caught: ``span`` is that of its type, ``block`` is the handler's own."""
 
     caught: Expression
@@ -329,8 +303,7 @@ class ExceptEvent:
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class RaiseEvent:
+class RaiseEvent(Record, frozen=True, tag=8):
     """An exception is raised."""
 
     span: Span
@@ -362,8 +335,7 @@ class FrameKind(enum.Enum):
     FUNCTION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Record, frozen=True):
     """A parameter of a function."""
 
     name: str
@@ -372,8 +344,7 @@ class Parameter:
     is_variadic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Record, frozen=True):
     """A module, class or function body: its head, its blocks and its events in source order.
 
     ``parent`` is the index of the frame around it; the module's own frame is 0 and its parent -1.
@@ -396,8 +367,7 @@ class Frame:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFacts:
+class ModuleFacts(Record, frozen=True):
     """All that is known of one file; ``path`` is relative to the project root."""
 
     path: str
@@ -406,59 +376,36 @@ class ModuleFacts:
     frames: tuple[Frame, ...]
 
 
-# --- plain form, for caches and worker processes -------------------------------------
+# --- bytes, for caches and worker processes ------------------------------------------
 
-Plain: TypeAlias = "bool | int | str | tuple[Plain, ...] | None"
-
-_ENUMS: tuple[type[enum.Enum], ...] = (BlockKind, AnchorKind, CallUse, FrameKind)
-_RECORDS: tuple[type, ...] = (
-    Span, Unknown, Literal, Symbol, Definition, Name, Attribute, Call, Await, Subscript, Element,
-    Entered, Choice, Display, Function, Compare, Not, All, Block, CallEvent, StoreEvent, WithEvent,
-    ReturnEvent, YieldEvent, AwaitEvent, UseEvent, DeleteEvent, ExceptEvent, RaiseEvent, Parameter,
-    Frame, ModuleFacts,
-)  # fmt: skip
 _IDENTIFIER = re.compile(r"\w+")
-_ENUM_TAG = -1
-_TUPLE_TAG = -2
-_TAGS = {record: tag for tag, record in enumerate(_RECORDS)}
-_NAMES = {record: tuple(f.name for f in fields(record)) for record in _RECORDS}
+_encoder = msgspec.msgpack.Encoder()
 
 
-def to_plain(value: object) -> Plain:
-    """Turn facts into nested tuples of constants, which `marshal` can write."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, tuple):
-        return (_TUPLE_TAG, *(to_plain(item) for item in value))
-    if isinstance(value, enum.Enum):
-        return (_ENUM_TAG, _ENUMS.index(type(value)), value.value)
-    kind = type(value)
-    return (_TAGS[kind], *(to_plain(getattr(value, name)) for name in _NAMES[kind]))
+@functools.cache
+def _decoder() -> msgspec.msgpack.Decoder[ModuleFacts]:
+    # Made when it is first used: it has to look through all the types above.
+    return msgspec.msgpack.Decoder(ModuleFacts)
+
+
+def to_bytes(facts: ModuleFacts) -> bytes:
+    """Turn the facts of a file into bytes."""
+    return _encoder.encode(facts)
+
+
+def from_bytes(raw: bytes) -> ModuleFacts:
+    """Turn the result of `to_bytes` back into facts; raises `msgspec.DecodeError`."""
+    return _decoder().decode(raw)
 
 
 def identifiers(facts: ModuleFacts) -> frozenset[str]:
     """Return every identifier that occurs in the facts of a file."""
     found: set[str] = set()
-    pending: list[Plain] = [to_plain(facts.frames)]
+    pending: list[object] = [msgspec.to_builtins(facts.frames)]
     while pending:
         plain = pending.pop()
-        if isinstance(plain, tuple):
+        if isinstance(plain, list | tuple):
             pending.extend(plain)
         elif isinstance(plain, str):
             found.add(plain)
     return frozenset(word for text in found for word in _IDENTIFIER.findall(text))
-
-
-def from_plain(plain: Plain) -> object:
-    """Turn the result of `to_plain` back into facts."""
-    if not isinstance(plain, tuple):
-        return plain
-    tag, *rest = plain
-    if tag == _TUPLE_TAG:
-        return tuple(from_plain(item) for item in rest)
-    if tag == _ENUM_TAG:
-        kind, number = rest
-        assert isinstance(kind, int)
-        return _ENUMS[kind](number)
-    assert isinstance(tag, int)
-    return _RECORDS[tag](*(from_plain(item) for item in rest))

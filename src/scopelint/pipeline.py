@@ -148,7 +148,12 @@ class _Files:
         """Return the files whose text has a word, in the way that is looked for."""
         if not self.is_sifted:
             return [path for path in self.project.files if word in self._words_of(path)]
-        return [path for path in self.project.files if finds(self._read(path) or b"", look, word)]
+        raw_word = word.encode()
+        return [path for path in self.project.files if self._finds(path, look, raw_word)]
+
+    def _finds(self, path: str, look: Look, word: bytes) -> bool:
+        raw = self._read(path)
+        return raw is not None and word in raw and finds(raw, look, word)
 
     def _words_of(self, path: str) -> frozenset[str]:
         """Return the identifiers in the facts of a file, to compare with a look at its bytes."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from scopelint import facts
 from scopelint.extract.expressions import ExpressionReader
@@ -75,7 +77,7 @@ class Draft:
 
     def finished(self) -> Frame:
         """Return the frame."""
-        return replace(
+        return structs.replace(
             self.head,
             is_generator=self.is_generator,
             global_names=tuple(self.global_names),

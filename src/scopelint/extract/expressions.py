@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.facts import UNKNOWN, Expression
@@ -25,6 +26,8 @@ _OPERATORS: Mapping[type[ast.cmpop], str] = {
     ast.In: "in",
     ast.NotIn: "not in",
 }
+Located: TypeAlias = ast.stmt | ast.expr | ast.excepthandler
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -32,25 +35,30 @@ class Positions:
     """Turns the UTF-8 columns of `ast` into columns of code points."""
 
     def __init__(self, text: str) -> None:
-        self._lines: list[bytes] | None = None
+        self._wide: dict[int, bytes] = {}
         if not text.isascii():
-            self._lines = [line.encode("utf-8", "replace") for line in _LINE_END.split(text)]
+            self._wide = {
+                number: line.encode("utf-8", "replace")
+                for number, line in enumerate(_LINE_END.split(text), start=1)
+                if not line.isascii()
+            }
 
-    def span(self, node: ast.AST) -> Span:
+    def span(self, node: Located) -> Span:
         """Return the span of a statement or expression."""
-        assert isinstance(node, ast.stmt | ast.expr | ast.excepthandler)
+        end_line, end_offset = node.end_lineno or node.lineno, node.end_col_offset or 0
+        if not self._wide:
+            return Span(node.lineno, node.col_offset, end_line, end_offset)
         return Span(
             node.lineno,
             self.column(node.lineno, node.col_offset),
-            node.end_lineno or node.lineno,
-            self.column(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset),
+            end_line,
+            self.column(end_line, end_offset),
         )
 
     def column(self, line: int, offset: int) -> int:
         """Return the column in code points of a UTF-8 offset into a line."""
-        if self._lines is None or line > len(self._lines):
-            return offset
-        return len(self._lines[line - 1][:offset].decode("utf-8", "replace"))
+        wide = self._wide.get(line)
+        return offset if wide is None else len(wide[:offset].decode("utf-8", "replace"))
 
 
 class ExpressionReader:
@@ -121,14 +129,16 @@ class ExpressionReader:
 
     def _at(self, node: ast.expr, depth: int) -> Expression:
         if type(node) is ast.Name:  # half of all expressions
-            self._height = max(self._height, 1)
-            return self._named(node.id)
+            if self._height < 1:
+                self._height = 1
+            return self._names.get(node.id) or self._named(node.id)
         known = self._read.get(id(node))
         if known is not None:
             expression, height = known
             if depth + height > MAX_DEPTH:
                 return UNKNOWN
-            self._height = max(self._height, height)
+            if self._height < height:
+                self._height = height
             return expression
         reader = self._readers.get(type(node))
         if reader is None or depth >= MAX_DEPTH:
@@ -136,21 +146,19 @@ class ExpressionReader:
         outer, self._height = self._height, 0
         expression = reader(node, depth + 1)
         height = self._height + 1
-        self._height = max(outer, height)
+        self._height = height if height > outer else outer
         self._read[id(node)] = (expression, height)
         return expression
 
     def _constant(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Constant)
         if isinstance(node.value, str):
-            return facts.Literal(node.value[:200], is_string=True)
+            return text_literal(node.value)
         return facts.Literal(repr(node.value)[:40])
 
     def _named(self, name: str) -> facts.Name:
-        known = self._names.get(name)
-        if known is None:
-            known = self._names[name] = facts.Name(name)
-        return known
+        self._names[name] = named = facts.Name(name)
+        return named
 
     def _attribute(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Attribute)
@@ -241,6 +249,14 @@ class ExpressionReader:
     def _lambda(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Lambda)
         return facts.Function(self._at(node.body, depth))
+
+
+def text_literal(text: str) -> facts.Literal:
+    """Return a string as a fact, without the lone surrogates that have no bytes."""
+    text = text[:200]
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return facts.Literal(text, is_string=True)
 
 
 def _is_text(expression: Expression) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.extract.drafts import Draft
-from scopelint.extract.expressions import ExpressionReader, Positions
+from scopelint.extract.expressions import ExpressionReader, Positions, text_literal
 from scopelint.extract.scan import Scanner, head_expressions
 from scopelint.facts import (
     UNKNOWN,
@@ -32,6 +32,7 @@ class FrameReader:
         self._positions = positions
         self._span = positions.span
         self._reader = ExpressionReader(positions)
+        self._scanner = Scanner(positions)
         self._package = package
         self._drafts: list[Draft] = []
         self._work: list[_Work] = []
@@ -156,7 +157,7 @@ class FrameReader:
         self, draft: Draft, block: int, node: ast.expr | None, use: CallUse = CallUse.OTHER
     ) -> None:
         if node is not None:
-            Scanner(draft, self._positions).scan(block, node, use)
+            self._scanner.scan(draft, block, node, use)
 
     def _assign(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Assign)
@@ -382,7 +383,7 @@ def _case_conditions(
 def _texts(pattern: ast.pattern) -> Iterator[facts.Literal]:
     match pattern:
         case ast.MatchValue(value=ast.Constant(value=str(text))):
-            yield facts.Literal(text, is_string=True)
+            yield text_literal(text)
         case ast.MatchOr(patterns=patterns):
             for part in patterns:
                 yield from _texts(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from scopelint import facts
@@ -13,76 +14,80 @@ from scopelint.facts import INNER_BLOCKS, UNKNOWN, AnchorKind, BlockKind, CallUs
 # An expression still to be read: the node, what becomes of it, its block, whether its parts are
 # done, and whether it lies in an f-string.
 _Part: TypeAlias = tuple[ast.AST, CallUse, int, bool, bool]
-_Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 class Scanner:
-    """Walks expressions of one frame with an explicit stack and records their events."""
+    """Walks expressions with an explicit stack and records their events."""
 
-    def __init__(self, draft: Draft, positions: Positions) -> None:
-        self._draft = draft
+    _draft: Draft
+
+    def __init__(self, positions: Positions) -> None:
         self._span = positions.span
         self._pending: list[_Part] = []
 
-    def scan(self, block: int, root: ast.expr, use: CallUse = CallUse.OTHER) -> None:
-        """Record the events inside one expression, each after those of its parts."""
-        self._pending.append((root, use, block, False, False))
-        while self._pending:
-            node, use, block, is_done, is_quoted = self._pending.pop()
+    def scan(self, draft: Draft, block: int, root: ast.expr, use: CallUse = CallUse.OTHER) -> None:
+        """Record the events inside one expression of a frame, each after those of its parts."""
+        self._draft = draft
+        pending = self._pending
+        self._push(root, block, False, use)
+        while pending:
+            node, use, block, is_done, is_quoted = pending.pop()
             if is_done:
                 self._leave(node, use, block, is_quoted)
             else:
-                self._enter(node, use, block, is_quoted)
-
-    def _enter(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        match node:
-            case ast.Constant() | ast.Name():
-                return
-            case ast.Attribute():
-                self._enter_attribute(node, block, is_quoted)
-            case ast.Call():
-                self._enter_call(node, use, block, is_quoted)
-            case ast.Await():
-                self._pending.append((node, use, block, True, is_quoted))
-                self._push(node.value, block, is_quoted, CallUse.AWAITED)
-            case ast.Yield() | ast.YieldFrom() | ast.NamedExpr():
-                self._pending.append((node, use, block, True, is_quoted))
-                self._push_parts(node, block, is_quoted)
-            case ast.Lambda():
-                self._enter_lambda(node, block, is_quoted)
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self._push_parts(node, self._enter_comprehension(node, block), is_quoted)
-            case ast.JoinedStr():
-                self._push_parts(node, block, True)
-            case ast.IfExp():
-                self._enter_conditional(node, use, block, is_quoted)
-            case _:
-                self._push_parts(node, block, is_quoted)
+                _ENTERERS[type(node)](self, node, use, block, is_quoted)
 
     def _push(
         self, node: ast.AST, block: int, is_quoted: bool, use: CallUse = CallUse.OTHER
     ) -> None:
-        self._pending.append((node, use, block, False, is_quoted))
+        # Constants and names, most of all nodes, have no events.
+        if type(node) in _ENTERERS:
+            self._pending.append((node, use, block, False, is_quoted))
 
     def _push_parts(self, node: ast.AST, block: int, is_quoted: bool) -> None:
         parts: list[ast.AST] = []
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                parts.extend([value] if key is None else [key, value])
-        else:
-            parts.extend(ast.iter_child_nodes(node))
+        for name in node._fields:
+            value = getattr(node, name)
+            if type(value) is list:
+                parts.extend(value)
+            else:
+                parts.append(value)
         for part in reversed(parts):
-            if isinstance(part, ast.expr | ast.comprehension):
-                self._push(part, block, is_quoted)
+            self._push(part, block, is_quoted)
 
-    def _enter_attribute(self, node: ast.Attribute, block: int, is_quoted: bool) -> None:
-        if isinstance(node.ctx, ast.Load):
+    def _enter_parts(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        self._push_parts(node, block, is_quoted)
+
+    def _enter_dict(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        assert isinstance(node, ast.Dict)
+        for key, value in zip(reversed(node.keys), reversed(node.values), strict=True):
+            self._push(value, block, is_quoted)
+            if key is not None:
+                self._push(key, block, is_quoted)
+
+    def _enter_await(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        assert isinstance(node, ast.Await)
+        self._pending.append((node, use, block, True, is_quoted))
+        self._push(node.value, block, is_quoted, CallUse.AWAITED)
+
+    def _enter_left(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        """Enter a node that has an event of its own after those of its parts."""
+        self._pending.append((node, use, block, True, is_quoted))
+        self._push_parts(node, block, is_quoted)
+
+    def _enter_quoted(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        self._push_parts(node, block, True)
+
+    def _enter_attribute(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        assert isinstance(node, ast.Attribute)
+        if type(node.ctx) is ast.Load:
             value = self._draft.reader.read(node)
             if isinstance(value, facts.Attribute):
                 self._draft.events.append(facts.UseEvent(value, self._span(node), block))
         self._push(_chain_base(node), block, is_quoted)
 
-    def _enter_call(self, node: ast.Call, use: CallUse, block: int, is_quoted: bool) -> None:
+    def _enter_call(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        assert isinstance(node, ast.Call)
         self._pending.append((node, use, block, True, is_quoted))
         parts = [*node.args, *(keyword.value for keyword in node.keywords)]
         if node.args and node.keywords:
@@ -91,9 +96,8 @@ class Scanner:
             self._push(part, block, is_quoted)
         self._push(_chain_base(node.func), block, is_quoted)
 
-    def _enter_conditional(
-        self, node: ast.IfExp, use: CallUse, block: int, is_quoted: bool
-    ) -> None:
+    def _enter_conditional(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        assert isinstance(node, ast.IfExp)
         draft, line = self._draft, node.lineno
         condition = draft.reader.condition(node.test)
         number = draft.statement()
@@ -103,7 +107,8 @@ class Scanner:
         self._push(node.test, block, is_quoted)
         self._push(node.body, body, is_quoted, use)
 
-    def _enter_lambda(self, node: ast.Lambda, block: int, is_quoted: bool) -> None:
+    def _enter_lambda(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        assert isinstance(node, ast.Lambda)
         draft = self._draft
         inner = draft.block(BlockKind.DEFERRED, block, draft.statement(), node.lineno)
         for argument in ast.walk(node.args):
@@ -113,7 +118,10 @@ class Scanner:
         for part in reversed(head_expressions(node.args)):
             self._push(part, block, is_quoted)
 
-    def _enter_comprehension(self, node: _Comprehension, block: int) -> int:
+    def _enter_comprehension(
+        self, node: ast.AST, use: CallUse, block: int, is_quoted: bool
+    ) -> None:
+        assert isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
         draft = self._draft
         is_generator = isinstance(node, ast.GeneratorExp)
         kind = BlockKind.DEFERRED if is_generator else BlockKind.COMPREHENSION
@@ -124,7 +132,7 @@ class Scanner:
                 draft.events.append(facts.AwaitEvent(iterable, self._span(generator.iter), inner))
             span = self._span(generator.target)
             draft.bind(inner, generator.target, facts.Element(iterable), span)
-        return inner
+        self._push_parts(node, inner, is_quoted)
 
     def _leave(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         draft = self._draft
@@ -150,6 +158,28 @@ class Scanner:
                 draft.events.append(facts.YieldEvent(value, self._span(node), block, ordinal))
             case _:
                 raise AssertionError(f"nothing to leave: {node!r}")
+
+
+_ENTERERS: Mapping[type[ast.AST], Callable[[Scanner, ast.AST, CallUse, int, bool], None]] = {
+    **dict.fromkeys(
+        (
+            ast.BinOp, ast.BoolOp, ast.Compare, ast.FormattedValue, ast.List, ast.Set, ast.Slice,
+            ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.comprehension,
+        ),
+        Scanner._enter_parts,
+    ),
+    **dict.fromkeys((ast.Yield, ast.YieldFrom, ast.NamedExpr), Scanner._enter_left),
+    **dict.fromkeys(
+        (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), Scanner._enter_comprehension
+    ),
+    ast.Attribute: Scanner._enter_attribute,
+    ast.Await: Scanner._enter_await,
+    ast.Call: Scanner._enter_call,
+    ast.Dict: Scanner._enter_dict,
+    ast.IfExp: Scanner._enter_conditional,
+    ast.JoinedStr: Scanner._enter_quoted,
+    ast.Lambda: Scanner._enter_lambda,
+}  # fmt: skip
 
 
 def head_expressions(arguments: ast.arguments) -> list[ast.expr]:

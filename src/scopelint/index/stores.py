@@ -18,10 +18,10 @@ from scopelint.facts import (
 )
 from scopelint.index.values import Where
 from scopelint.libraries.containers import ADDERS
+from scopelint.model import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Record, frozen=True):
     """A value, or with ``is_element`` an element, that is put somewhere."""
 
     where: Where

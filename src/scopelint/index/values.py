@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from scopelint.model import ScopeKind, Span
+import msgspec
+
+from scopelint.model import Record, ScopeKind, Span
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class FrameRef:
+class FrameRef(Record, frozen=True, order=True):
     """A frame of the project: the file's path and the number of the frame in it."""
 
     path: str
     frame: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Where:
+class Where(Record, frozen=True, order=True):
     """A point in a file: a frame, and the number of the event that looks from there."""
 
     path: str
@@ -31,8 +30,7 @@ class Where:
         return FrameRef(self.path, self.frame)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Record, frozen=True, order=True):
     """A span in a file of the project; the path is relative to the project root."""
 
     path: str
@@ -49,29 +47,25 @@ class Entry(enum.Enum):
     UNKNOWN = "declared only"
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(Record, frozen=True):
     """Something outside the project, by canonical name: a module, class, function or constant."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(Record, frozen=True):
     """A module of the project."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
+class Class(Record, frozen=True):
     """A class of the project."""
 
     ref: FrameRef
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Record, frozen=True):
     """An object: of a class of the project, made by a generator manager of it, or by a library.
 
     ``made_by`` is the class, the generator function, or the canonical name that was called or
@@ -84,48 +78,42 @@ class Instance:
 
     def entered(self, entry: Entry) -> Instance:
         """Return the same object, entered."""
-        return replace(self, entry=entry)
+        return msgspec.structs.replace(self, entry=entry)
 
 
-@dataclass(frozen=True, slots=True)
-class Callable:
+class Callable(Record, frozen=True):
     """A function of the project, bound to ``receiver`` if it was reached through an object."""
 
     ref: FrameRef
     receiver: Instance | Class | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Record, frozen=True):
     """An attribute of an object whose class lies outside the project."""
 
     owner: Instance
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Coroutine:
+class Coroutine(Record, frozen=True):
     """What awaiting gives."""
 
     results: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Record, frozen=True):
     """A list, set, dict or the like, and what may be in it."""
 
     elements: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Lambda:
+class Lambda(Record, frozen=True):
     """A function without a name, and what calling it gives."""
 
     results: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Record, frozen=True):
     """What ``items()`` and ``enumerate()`` give: something, and one of these."""
 
     second: tuple[Value, ...]
@@ -136,8 +124,7 @@ Value: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Record, frozen=True):
     """What kind of scope an object is, or holds while it is open.
 
     ``label`` is the word for it in messages, ``carrier`` the name of a carrier and ``None`` for
