@@ -12,7 +12,8 @@ import pytest
 
 from scopelint import source
 from scopelint.model import Failure, FailureKind, ScopelintError, Span
-from scopelint.source import Discovery, Project, decode, discover, failure_of
+from scopelint.patterns import configured
+from scopelint.source import Discovery, Project, Sieve, decode, discover, failure_of
 
 
 def write(root: Path, *paths: str, text: str = "") -> None:
@@ -290,3 +291,80 @@ def test_text_is_encoded_as_the_file_was(raw: bytes) -> None:
 def test_a_character_that_the_encoding_lacks_is_told() -> None:
     with pytest.raises(ScopelintError, match="iso-8859-1, the file's encoding, has no 'ł'"):
         source.encode("ł", b"# coding: latin-1\n")
+
+
+# --- what is left out on request --------------------------------------------------------
+
+
+def excluding(root: Path, *lines: str, **more: bool) -> Sieve:
+    return Sieve((configured(root.as_posix(), lines, "test"),), **more)
+
+
+def test_excluded_files_and_directories_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "setup.py", "a/x.py", "a/gen/x.py", "b/x.py", "b/x_pb2.py")
+    sieve = excluding(tmp_path, "gen", "./b/x.py", f"{tmp_path.as_posix()}/setup.py", "*_pb2.py")
+    assert only(discover([str(tmp_path)], lambda _: sieve)).files == ("a/x.py",)
+
+
+def test_what_is_excluded_is_checked_if_it_is_named_unless_exclusion_is_forced(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "setup.py", "a/x.py", "a/y.py", "b/x.py", "build/x.py")
+    named = [str(tmp_path / name) for name in ("a/x.py", "b", "build/x.py", "setup.py")]
+    sieve = excluding(tmp_path, "a", "b")
+    project = only(discover(named, lambda _: sieve))
+    assert project.selected == {"a/x.py", "b/x.py", "build/x.py", "setup.py"}
+    forced = only(discover(named, lambda _: replace(sieve, is_forced=True)))
+    assert (forced.files, forced.selected) == (("setup.py",), frozenset({"setup.py"}))
+
+
+def test_a_project_inside_an_excluded_directory_is_excluded_if_that_is_forced(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "setup.py", "a/p/setup.py")
+    sieve = excluding(tmp_path, "a")
+    named = [str(tmp_path / "a/p/setup.py")]
+    assert only(discover(named, lambda _: sieve)).selected == {"setup.py"}
+    forced = replace(sieve, is_forced=True)
+    assert only(discover(named, lambda _: forced)).selected == frozenset()
+
+
+def test_the_usual_names_and_gitignore_can_be_set_aside(tmp_path: Path) -> None:
+    write(tmp_path, "setup.py", "build/x.py", ".hidden/x.py", "ignored.py")
+    write(tmp_path, ".gitignore", text="ignored.py\n")
+    assert only(discover([str(tmp_path)])).files == ("setup.py",)
+    without_names = Sieve(has_defaults=False)
+    assert only(discover([str(tmp_path)], lambda _: without_names)).files == (
+        "build/x.py",
+        "setup.py",
+    )
+    without_git = Sieve(respects_gitignore=False)
+    assert only(discover([str(tmp_path)], lambda _: without_git)).files == (
+        "ignored.py",
+        "setup.py",
+    )
+
+
+def test_a_directory_can_have_settings_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "setup.py", "a/x.py", "a/b/x.py", "c/x.py", "a/scopelint.toml")
+    inner = f"{tmp_path.as_posix()}/a"
+    sieves = {tmp_path.as_posix(): Sieve(), inner: excluding(tmp_path / "a", "x.py")}
+    project = only(discover([str(tmp_path)], sieves.__getitem__))
+    assert (project.files, project.settings) == (("c/x.py", "setup.py"), (inner,))
+
+
+def test_a_file_whose_text_is_at_hand_need_not_exist(tmp_path: Path) -> None:
+    write(tmp_path, "setup.py", "a/x.py")
+    given = str(tmp_path / "a/new.py")
+    project = only(discover([given], given=given))
+    assert (project.files, project.selected) == (
+        ("a/new.py", "a/x.py", "setup.py"),
+        frozenset({"a/new.py"}),
+    )
+    forced = excluding(tmp_path, "a", is_forced=True)
+    assert only(discover([given], lambda _: forced, given)).selected == frozenset()
+
+
+def test_a_pattern_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ScopelintError, match=r"x\.toml: `!` is no pattern for paths: "):
+        configured(str(tmp_path), ["!"], "x.toml")

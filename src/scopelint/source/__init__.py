@@ -1,0 +1,20 @@
+"""Find, read, decode and write the files of a project; nothing else touches the disk for code."""
+
+from __future__ import annotations
+
+from scopelint.source.failures import failure_of
+from scopelint.source.text import decode, encode, read, write
+from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover
+
+__all__ = [
+    "SETTINGS_FILES",
+    "Discovery",
+    "Project",
+    "Sieve",
+    "decode",
+    "discover",
+    "encode",
+    "failure_of",
+    "read",
+    "write",
+]
