@@ -14,6 +14,7 @@ import pytest
 from harness import Fixture, fixtures
 
 from scopelint import pipeline, source
+from scopelint.codemods.trees import MAX_NESTING, Counter
 from scopelint.config import Config
 from scopelint.extract import extract
 from scopelint.facts import (
@@ -26,7 +27,7 @@ from scopelint.facts import (
     Name,
     StoreEvent,
 )
-from scopelint.flag import MAX_NESTING, ScopeVisitor, flag
+from scopelint.flag import flag
 from scopelint.index.values import Place
 from scopelint.model import Finding, Level, Site, Span
 from scopelint.rule import Nomination, Shape
@@ -300,14 +301,15 @@ def test_a_file_with_an_invalid_escape_gives_no_warning() -> None:
 # --- what the tests read --------------------------------------------------------------
 
 
-class Recorder(ScopeVisitor):
+class Recorder(Counter):
     """Keeps every node that the visitor counts."""
 
     def __init__(self) -> None:
-        super().__init__(())
+        super().__init__()
         self.met: dict[Anchor, cst.CSTNode] = {}
 
-    def _meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
+    def meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
+        """Keep a node."""
         self.met[anchor] = node
 
 
@@ -449,7 +451,9 @@ def dropped(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Check a project, and return the messages of nominations that became no finding."""
     nominated: list[str] = []
 
-    def listen(text: str, nominations: Sequence[Nomination], folder: str) -> Iterator[Finding]:
+    def listen(
+        text: str, nominations: Sequence[Nomination], folder: str, plan: object
+    ) -> Iterator[Finding]:
         nominated.extend(found.message for found in nominations)
         return flag(text, nominations, folder)
 

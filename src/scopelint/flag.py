@@ -2,139 +2,72 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import libcst as cst
 
-from scopelint.extract import parsed
-from scopelint.facts import Anchor, AnchorKind
+from scopelint.codemods.trees import Counter, UnreadableError, parse
+from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
-from scopelint.model import Finding, Site
-from scopelint.rule import Nomination, Shape
-
-# LibCST's parser recurses in native code; source nested deeper than this could end the process.
-MAX_NESTING = 300
-# Tables of literals cost LibCST a second and fifty megabytes for every ten thousand nodes.
-MAX_NODES = 150_000
+from scopelint.model import Finding, Fix, Site
+from scopelint.rule import Nomination, Offer, Shape
 
 _OPERATIONS = ENTER_METHODS | EXIT_METHODS | STACK_CLOSERS | STACK_FILLERS
 
 
-class ScopeVisitor(cst.CSTVisitor):
-    """Counts nodes as `scopelint.extract` does and tests the shape of the nominated ones.
-
-    A nominated site whose node has another shape is left out; ``seen`` tells which were met.
-    """
+class ScopeVisitor(Counter):
+    """Tests the shape of the nodes that are nominated; ``confirmed`` are those that have it."""
 
     def __init__(self, nominations: Sequence[Nomination]) -> None:
         super().__init__()
         self._wanted: dict[Anchor, list[Nomination]] = {}
         for nomination in nominations:
             self._wanted.setdefault(nomination.anchor, []).append(nomination)
-        self._frames = [0]
-        self._count = 0
-        self._ordinals: dict[tuple[int, AnchorKind], int] = {}
         self.confirmed: list[Nomination] = []
 
-    def _next(self, kind: AnchorKind) -> Anchor:
-        frame = self._frames[-1]
-        ordinal = self._ordinals.get((frame, kind), 0)
-        self._ordinals[frame, kind] = ordinal + 1
-        return Anchor(frame, kind, ordinal)
-
-    def _meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
+    def meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
+        """Confirm the nominations of a node."""
         for nomination in self._wanted.get(anchor, ()):
             if _has_shape(node, nomination.shape):
                 self.confirmed.append(nomination)
 
-    def _push(self) -> None:
-        self._count += 1
-        self._frames.append(self._count)
 
-    def visit_FunctionDef_body(self, node: cst.FunctionDef) -> None:
-        """Enter the frame of a function; its decorators and parameters lie outside."""
-        self._push()
-
-    def leave_FunctionDef_body(self, node: cst.FunctionDef) -> None:
-        """Leave the frame of a function."""
-        self._frames.pop()
-
-    def visit_ClassDef_body(self, node: cst.ClassDef) -> None:
-        """Enter the frame of a class."""
-        self._push()
-
-    def leave_ClassDef_body(self, node: cst.ClassDef) -> None:
-        """Leave the frame of a class."""
-        self._frames.pop()
-
-    def visit_FormattedString(self, node: cst.FormattedString) -> bool:
-        """Pass over f-strings, in which `ast` gives no exact positions."""
-        return False
-
-    def leave_Call(self, original_node: cst.Call) -> None:
-        """Count a call; inner calls end first."""
-        self._meet(self._next(AnchorKind.CALL), original_node)
-
-    def visit_Assign(self, node: cst.Assign) -> None:
-        """Count an assignment."""
-        self._meet(self._next(AnchorKind.ASSIGN), node)
-
-    def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
-        """Count an annotated assignment."""
-        self._meet(self._next(AnchorKind.ASSIGN), node)
-
-
-def flag(text: str, nominations: Sequence[Nomination], root: str) -> Iterator[Finding]:
+def flag(
+    text: str,
+    nominations: Sequence[Nomination],
+    root: str,
+    plan: Callable[[Offer], Fix | str] | None = None,
+) -> Iterator[Finding]:
     """Yield the findings of one file, for those nominated sites whose node has the right shape.
 
-    What LibCST cannot read stays a finding, with ``fix_refused`` saying so.
+    ``plan`` gives the fix that is offered, or the reason why it is refused. What LibCST cannot
+    read stays a finding, with ``fix_refused`` saying so.
     """
     quoted = [nomination for nomination in nominations if nomination.anchor.ordinal < 0]
     for nomination in quoted:
         yield _finding(nomination, root, "code in an f-string is not changed")
     try:
         confirmed = _confirmed(text, nominations)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         for nomination in nominations:
             if nomination not in quoted:
                 yield _finding(nomination, root, str(error))
         return
-    yield from (_finding(nomination, root, None) for nomination in confirmed)
-
-
-class _UnreadableError(Exception):
-    """LibCST cannot read a file that `ast` can."""
+    for nomination in confirmed:
+        fix = None
+        if plan is not None and nomination.offer is not None:
+            fix = plan(nomination.offer)
+        yield _finding(nomination, root, fix)
 
 
 def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nomination]:
-    if _is_too_much(text):
-        raise _UnreadableError("the file is too large or nests too deeply for a fix")
-    try:
-        tree = cst.parse_module(text)
-    except (cst.ParserSyntaxError, RecursionError) as error:
-        first, *_ = str(error).splitlines() or [""]
-        raise _UnreadableError(f"LibCST cannot read the file: {first}") from error
     visitor = ScopeVisitor(nominations)
     try:
-        tree.visit(visitor)
+        parse(text).visit(visitor)
     except RecursionError as error:
-        raise _UnreadableError("the file nests too deeply for a fix") from error
+        raise UnreadableError("the file nests too deeply for a fix") from error
     return visitor.confirmed
-
-
-def _is_too_much(text: str) -> bool:
-    """Say whether a syntax tree is deeper or larger than LibCST can be trusted with."""
-    pending: list[tuple[ast.AST, int]] = [(parsed(text), 0)]
-    count = 0
-    while pending:
-        node, depth = pending.pop()
-        count += 1
-        if depth > MAX_NESTING or count > MAX_NODES:
-            return True
-        pending.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
-    return False
 
 
 def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:
@@ -167,7 +100,7 @@ def _targets(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
         yield node.target
 
 
-def _finding(nomination: Nomination, root: str, refused: str | None) -> Finding:
+def _finding(nomination: Nomination, root: str, fix: Fix | str | None) -> Finding:
     return Finding(
         code=nomination.code,
         name=nomination.name,
@@ -175,5 +108,6 @@ def _finding(nomination: Nomination, root: str, refused: str | None) -> Finding:
         message=nomination.message,
         site=Site(f"{root}/{nomination.place.path}", nomination.place.span),
         related=nomination.related,
-        fix_refused=refused,
+        fix=fix if isinstance(fix, Fix) else None,
+        fix_refused=fix if isinstance(fix, str) else None,
     )

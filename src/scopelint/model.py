@@ -96,11 +96,15 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A titled offer to change code."""
+    """A titled offer to change code; ``effect`` is a sentence on what else changes, if anything.
+
+    An edit of a file that does not exist yet creates it.
+    """
 
     title: str
     applicability: Applicability
     edits: tuple[Edit, ...]
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ def check(config: Config, progress: Progress | None = None) -> Report:
             done += 1
             if progress is not None:
                 progress(done, total)
-        flagged, silenced = _settled(files, _flagged(files, _nominated(files, codes)), codes)
+        index = _index(files)
+        nominated = _nominated(files, index, codes)
+        flagged, silenced = _settled(files, _flagged(files, index, nominated), codes)
         findings.extend(flagged)
         suppressed.extend(silenced)
         if config.output_format is OutputFormat.FULL:
@@ -166,6 +168,10 @@ class _Files:
         """Return the text of a file that has facts."""
         return source.decode(self._read(path) or b"")
 
+    def text_of(self, path: str) -> str | None:
+        """Return the text of a file, ``None`` if there is none."""
+        return self.text(path) if path in self.project.files else None
+
     def texts(self, findings: Iterable[Finding]) -> Mapping[str, str]:
         """Return the text of every file that has a site of a finding, by absolute path."""
         sites = {finding.site for finding in findings}
@@ -188,21 +194,25 @@ _UNREADABLE = (
 )
 
 
-def _nominated(files: _Files, codes: frozenset[str]) -> Mapping[str, Sequence[Nomination]]:
-    """Return what the rules nominate in the files that the run reports on."""
-    looks = UNUSED in codes
-    commented = {
-        files.absolute(p) for p in files.commented if looks and p in files.project.selected
-    }
-    settings = _settings(files.project)
-    index = ProjectIndex(
+def _index(files: _Files) -> ProjectIndex:
+    return ProjectIndex(
         files.project.root,
         files.project.files,
         files.seeds,
         files.facts,
         files.mentioning,
-        settings,
+        _settings(files.project),
     )
+
+
+def _nominated(
+    files: _Files, index: ProjectIndex, codes: frozenset[str]
+) -> Mapping[str, Sequence[Nomination]]:
+    """Return what the rules nominate in the files that the run reports on."""
+    looks = UNUSED in codes
+    commented = {
+        files.absolute(p) for p in files.commented if looks and p in files.project.selected
+    }
     found: dict[str, dict[Nomination, None]] = {}
     for path in sorted(files.project.named):
         index.modules.facts(path)
@@ -236,16 +246,20 @@ def _settings(project: source.Project) -> ProjectSettings:
         return ProjectSettings()
 
 
-def _flagged(files: _Files, nominated: Mapping[str, Sequence[Nomination]]) -> Iterator[Finding]:
+def _flagged(
+    files: _Files, index: ProjectIndex, nominated: Mapping[str, Sequence[Nomination]]
+) -> Iterator[Finding]:
     if not nominated:
         return
     # LibCST takes a quarter of a second to import, which a clean project need not spend.
+    from scopelint.fix import Planner, Workspace
     from scopelint.flag import flag
     from scopelint.suppress import fingerprinted
 
+    planner = Planner(Workspace(index, _settings(files.project), files.text_of))
     for path, nominations in nominated.items():
         text = files.text(path)
-        yield from fingerprinted(flag(text, nominations, files.project.root), text)
+        yield from fingerprinted(flag(text, nominations, files.project.root, planner.fix), text)
 
 
 def _settled(

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from scopelint.facts import Anchor
 from scopelint.index import ProjectIndex
+from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Place, Where
 from scopelint.model import Level, Related
 
@@ -20,6 +21,20 @@ class Shape(enum.Enum):
     HAND_OVER = "a call that is given a call or a method that opens or closes"
     STORE = "an assignment to a name, an attribute or an item"
     ADD = "a call that puts a value into a container"
+
+
+class Repair(enum.Enum):
+    """A codemod, by its pattern; the page of the pattern's rules tells what it does."""
+
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A repair of one object, or of what one event does; findings with equal offers share a fix."""
+
+    repair: Repair
+    target: ObjectKey | Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Nomination:
     anchor: Anchor
     shape: Shape
     related: tuple[Related, ...]
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +93,12 @@ class Rule:
         anchor: Anchor,
         shape: Shape,
         related: tuple[Related, ...],
+        offer: Offer | None = None,
     ) -> Nomination:
         """Return a nomination of this rule."""
-        return Nomination(self.code, self.name, level, message, place, anchor, shape, related)
+        return Nomination(
+            self.code, self.name, level, message, place, anchor, shape, related, offer
+        )
 
     def silence(
         self, reason: str, about: Iterable[Where], because: Iterable[Where] = ()

@@ -11,7 +11,7 @@ from scopelint.index.objects import ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import FrameRef, Held, Instance, Place
 from scopelint.model import Related, ScopeKind, Site
-from scopelint.rule import Shape
+from scopelint.rule import Offer, Repair, Shape
 
 # A story is told by its turning points; past this many uses a reader learns nothing new.
 MAX_USES = 6
@@ -159,3 +159,10 @@ def have_one_host(project: ProjectIndex, operations: Sequence[Operation]) -> boo
 def is_group(held: Held) -> bool:
     """Say whether something is a task group or nursery itself."""
     return held.kind is ScopeKind.TASK_GROUP and held.carrier is None
+
+
+def offer(key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]) -> Offer | None:
+    """Return the repair of an object that is entered by hand: an owner, for a group."""
+    if any(is_group(held) for _, held in scopes):
+        return Offer(Repair.OWNER, key)
+    return None

@@ -116,6 +116,7 @@ class ManualScopeEntry(Rule):
             Anchor(primary.where.frame, AnchorKind.CALL, primary.ordinal),
             Shape.ENTER_OR_EXIT,
             _story.ordered(site, related),
+            _story.offer(key, primary.scopes),
         )
 
 

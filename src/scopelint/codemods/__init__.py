@@ -1,0 +1,32 @@
+"""Small LibCST codemods, one a pattern, and what they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+
+class RefusedError(Exception):
+    """A codemod cannot finish its change; the sentence says why, with file and line."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Import:
+    """A name that changed code needs: ``from module import name``, or ``import module``.
+
+    A relative module is given by its absolute name; ``is_own`` ones are imported as the file
+    imports its own package.
+    """
+
+    module: str
+    name: str | None = None
+    is_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The new tree of one file, before its imports are set right, and what it now needs."""
+
+    module: cst.Module
+    imports: frozenset[Import] = field(default_factory=frozenset)

@@ -1,0 +1,80 @@
+"""Plans the fix of every offer: the codemod's changes as edits, or the reason of a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scopelint.codemods import Import, RefusedError, Rewritten
+from scopelint.codemods.imports import settled
+from scopelint.codemods.trees import UnreadableError, parse
+from scopelint.fix import owner
+from scopelint.fix.edits import applied, edits_between
+from scopelint.fix.workspace import Plan, Workspace
+from scopelint.model import Edit, Fix, Site
+from scopelint.rule import Offer, Repair
+
+__all__ = ["PLANNERS", "Planner", "Workspace", "contents"]
+
+PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
+    Repair.OWNER: owner.plan,
+}
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans each offer once; the same plan serves every finding that offers it."""
+
+    workspace: Workspace
+    plans: dict[Offer, Plan] = field(default_factory=dict)
+    _fixes: dict[Offer, Fix | str] = field(default_factory=dict)
+
+    def fix(self, offer: Offer) -> Fix | str:
+        """Return the fix of an offer, or why it is refused."""
+        if offer not in self._fixes:
+            self._fixes[offer] = self._planned(offer)
+        return self._fixes[offer]
+
+    def plan_of(self, fix: Fix) -> Plan:
+        """Return the plan that a fix was made from."""
+        return next(self.plans[offer] for offer, made in self._fixes.items() if made == fix)
+
+    def _planned(self, offer: Offer) -> Fix | str:
+        try:
+            plan = PLANNERS[offer.repair](self.workspace, offer)
+        except (RefusedError, UnreadableError) as error:
+            return str(error)
+        self.plans[offer] = plan
+        edits: list[Edit] = []
+        for path, text in contents(self.workspace, [plan]).items():
+            before = self.workspace.text(path) or ""
+            edits.extend(
+                Edit(Site(self.workspace.absolute(path), span), content)
+                for span, content in edits_between(before, text)
+            )
+        return Fix(plan.title, plan.applicability, tuple(edits), plan.effect)
+
+
+def contents(workspace: Workspace, plans: Sequence[Plan]) -> Mapping[str, str]:
+    """Return the new text of every file that some plans change, by relative path.
+
+    Raises `ValueError` if two of them change the same lines.
+    """
+    found: dict[str, str] = {}
+    for plan in plans:
+        found.update(plan.created)
+    for path in sorted({path for plan in plans for path in plan.rewritten}):
+        rewritten = [plan.rewritten[path] for plan in plans if path in plan.rewritten]
+        found[path] = _merged(workspace, path, rewritten)
+    return found
+
+
+def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> str:
+    before = workspace.text(path)
+    assert before is not None, path
+    module = rewritten[0].module
+    if len(rewritten) > 1:
+        edits = [edit for each in rewritten for edit in edits_between(before, each.module.code)]
+        module = parse(applied(before, edits))
+    wanted: set[Import] = {item for each in rewritten for item in each.imports}
+    return settled(parse(before), module, wanted, workspace.package(path)).code

@@ -1,0 +1,54 @@
+"""Edits between two texts, by whole lines, and texts with edits applied."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+from scopelint.model import Span
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text as Python counts them, each with its end."""
+    return [line for line in _LINE.findall(text) if line]
+
+
+def edits_between(before: str, after: str) -> list[tuple[Span, str]]:
+    """Return the replacements, of whole lines, that turn one text into another."""
+    old, new = lines_of(before), lines_of(after)
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    return [
+        (Span(*_point(old, first), *_point(old, last)), "".join(new[start:end]))
+        for tag, first, last, start, end in matcher.get_opcodes()
+        if tag != "equal"
+    ]
+
+
+def _point(lines: Sequence[str], index: int) -> tuple[int, int]:
+    """Return where a line begins; behind a last line without a newline, where that ends."""
+    if index and index == len(lines) and not lines[-1].endswith(("\r", "\n")):
+        return index, len(lines[-1])
+    return index + 1, 0
+
+
+def applied(text: str, edits: Iterable[tuple[Span, str]]) -> str:
+    """Return a text with edits applied.
+
+    Raises `ValueError` if two of them touch each other.
+    """
+    starts = [0]
+    for line in lines_of(text):
+        starts.append(starts[-1] + len(line))
+    result: list[str] = []
+    done = -1
+    for span, content in sorted(edits, key=lambda edit: edit[0]):
+        first = starts[span.line - 1] + span.column
+        last = starts[span.end_line - 1] + span.end_column
+        if first <= done:
+            raise ValueError("two edits touch each other")
+        result += [text[max(done, 0) : first], content]
+        done = last
+    return "".join([*result, text[max(done, 0) :]])

@@ -1,0 +1,54 @@
+"""The helper module that a fix imports, with the file to write for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from scopelint import facts
+from scopelint.codemods import RefusedError
+from scopelint.fix.workspace import Workspace
+from scopelint.helper import HelperPlace, HelperRefusedError, form_for, place_for, to_write
+
+_LIBRARIES = ("anyio", "trio")
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """The helper module by its dotted name, and the files to write for it."""
+
+    module: str
+    created: Mapping[str, str] = field(default_factory=dict)
+
+
+def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
+    """Return the helper from which a file can import some names.
+
+    Raises `RefusedError` if another file lies where it has to be.
+    """
+    place = place_for(workspace.index.modules.names, path)
+    metadata = workspace.settings.metadata
+    declared = {name for name in _LIBRARIES if metadata.lowest(name) is not None}
+    form = form_for(frozenset(_imported(workspace, place)), declared)
+    try:
+        text = to_write(form, place, workspace.text(place.path), names)
+    except HelperRefusedError as error:
+        raise RefusedError(str(error)) from error
+    return Helper(place.module, {} if text is None else {place.path: text})
+
+
+def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:
+    """Yield the libraries that the files around the helper import."""
+    folder = place.path.rpartition("/")[0]
+    for library in _LIBRARIES:
+        for module in workspace.index.modules.mentioning(library):
+            is_near = module.path.rpartition("/")[0].startswith(folder)
+            if is_near and module.path != place.path and any(
+                isinstance(event, facts.StoreEvent)
+                and isinstance(event.value, facts.Symbol)
+                and event.value.path.partition(".")[0] == library
+                for frame in module.frames
+                for event in frame.events
+            ):
+                yield library
+                break
