@@ -69,9 +69,9 @@ def test_a_clean_project_exits_with_zero(project: Path) -> None:
 def test_findings_exit_with_one_and_go_to_standard_output(dirty: Path) -> None:
     result = run("check", "--select", "SCP102", at=dirty)
     assert (result.returncode, result.stderr) == (1, "")
-    finding, summary = result.stdout.splitlines()
+    finding, *summary = result.stdout.splitlines()
     assert finding.startswith("reader.py:7:15: SCP102 ")
-    assert summary == "Found 1 error."
+    assert summary == ["Found 1 error.", "1 fixable with `scopelint fix --unsafe-fixes`."]
 
 
 def test_quiet_prints_findings_alone(dirty: Path) -> None:
@@ -85,7 +85,7 @@ def test_verbose_says_what_was_checked(project: Path) -> None:
 
 def test_selectors_are_repeatable_and_separated_by_commas(dirty: Path) -> None:
     result = run("check", "--select", "SCP1, SCP201", "--ignore", "SCP2,SCP102", at=dirty)
-    codes = {line.split()[1] for line in result.stdout.splitlines()[:-1]}
+    codes = {line.split()[1] for line in result.stdout.splitlines()[:-2]}
     assert codes == {"SCP201"}
 
 
@@ -252,6 +252,7 @@ def test_statistics_replace_the_findings(dirty: Path) -> None:
         "1 SCP102 [ ] manual-scope-entry\n"
         "1 SCP201 [ ] unowned-task-group\n"
         "Found 1 error, 1 warning.\n"
+        "2 fixable with `scopelint fix --unsafe-fixes`.\n"
     )
     counted = run("check", "--statistics", "--output-format", "json", at=dirty).stdout
     assert [entry["count"] for entry in json.loads(counted)] == [1, 1]

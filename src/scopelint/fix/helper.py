@@ -43,12 +43,16 @@ def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:
     for library in _LIBRARIES:
         for module in workspace.index.modules.mentioning(library):
             is_near = module.path.rpartition("/")[0].startswith(folder)
-            if is_near and module.path != place.path and any(
-                isinstance(event, facts.StoreEvent)
-                and isinstance(event.value, facts.Symbol)
-                and event.value.path.partition(".")[0] == library
-                for frame in module.frames
-                for event in frame.events
+            if (
+                is_near
+                and module.path != place.path
+                and any(
+                    isinstance(event, facts.StoreEvent)
+                    and isinstance(event.value, facts.Symbol)
+                    and event.value.path.partition(".")[0] == library
+                    for frame in module.frames
+                    for event in frame.events
+                )
             ):
                 yield library
                 break

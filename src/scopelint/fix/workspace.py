@@ -28,7 +28,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project as planners see it; ``text`` gives the text of a file, ``None`` if there is none."""
+    """A project as planners see it; ``text`` gives a file's text, ``None`` if it is none."""
 
     index: ProjectIndex
     settings: ProjectSettings
