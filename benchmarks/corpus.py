@@ -36,6 +36,7 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "a_cross_task_by_construction": frozenset({"SCP101"}),
     "a_dunder_carrier": frozenset({"SCP101", "SCP102"}),
     "a_dunder_method_scope": frozenset({"SCP101", "SCP102"}),
+    "a_dunder_own_dunder_scope": frozenset({"SCP103", "SCP104", "SCP106"}),
     "b_exitstack": frozenset({"SCP101", "SCP105"}),
     "c_attr_store": frozenset({"SCP201"}),
 }

@@ -74,6 +74,8 @@ def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:
     match shape:
         case Shape.ENTER_OR_EXIT:
             return _method(node) in ENTER_METHODS | EXIT_METHODS
+        case Shape.CLOSE:
+            return _method(node) in STACK_CLOSERS
         case Shape.ADD:
             return _method(node) in ADDERS
         case Shape.HAND_OVER:

@@ -70,6 +70,11 @@ class Span(Record, frozen=True, order=True):
     end_line: int
     end_column: int
 
+    def holds(self, inner: Span) -> bool:
+        """Say whether another range lies in this one."""
+        is_before = (self.line, self.column) <= (inner.line, inner.column)
+        return is_before and (inner.end_line, inner.end_column) <= (self.end_line, self.end_column)
+
 
 class Site(Record, frozen=True, order=True):
     """A span in a file; the path is absolute and uses forward slashes."""

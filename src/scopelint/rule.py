@@ -18,6 +18,7 @@ class Shape(enum.Enum):
     """What the node of a nominated site must look like in the source."""
 
     ENTER_OR_EXIT = "a call of an enter or exit method"
+    CLOSE = "a call of an exit method, or one that closes a stack"
     HAND_OVER = "a call that is given a call or a method that opens or closes"
     STORE = "an assignment to a name, an attribute or an item"
     ADD = "a call that puts a value into a container"

@@ -11,6 +11,7 @@ from scopelint.index.callers import Callers
 from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Lifetimes
 from scopelint.index.objects import Objects
+from scopelint.index.pairs import Pairs
 from scopelint.index.project import Modules
 from scopelint.index.reach import Reach, reach
 from scopelint.index.spawners import Spawners
@@ -60,3 +61,8 @@ class ProjectIndex:
     def lifetimes(self) -> Lifetimes:
         """Return what is opened and closed by hand in the project."""
         return Lifetimes(self.inference, self.spawners, self.callers, self.objects, self.decisive)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Return what the classes of the project forward in their own enter and exit methods."""
+        return Pairs(self.inference, self.callers, self.lifetimes)

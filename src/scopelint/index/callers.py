@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from scopelint import facts
 from scopelint.facts import CallEvent, CallUse, Expression, ModuleFacts, UseEvent
 from scopelint.index.infer import Inference
+from scopelint.index.project import end_of
 from scopelint.index.spawners import Spawners
 from scopelint.index.stores import self_name
 from scopelint.index.values import Class, FrameRef, Instance, Where
@@ -53,11 +54,29 @@ class Callers:
         for runner in self._runners(ref, owner, name):
             if runner is None:
                 return frozenset({ref})
-            found |= {runner} if runner == ref else self.roots(runner)
+            found |= {ref} if runner.ref == ref else self.roots(runner.ref)
         return frozenset(found) or frozenset({ref})
 
-    def _runners(self, ref: FrameRef, owner: FrameRef, name: str) -> Iterator[FrameRef | None]:
-        """Yield the function around each mention of a method, ``None`` for one that is unclear."""
+    def ways(self, where: Where) -> tuple[tuple[Where, ...], ...]:
+        """Return the ways to a point: the calls that lead to it, from a root down to itself."""
+        return self._inference.once(("ways", where), lambda: tuple(self._ways(where)), ())
+
+    def _ways(self, where: Where) -> Iterator[tuple[Where, ...]]:
+        ref = where.ref
+        if ref in self.roots(ref):
+            yield (where,)
+            return
+        owner = self._modules.method_of(ref)
+        assert owner is not None, ref
+        for runner in self._runners(ref, owner, self._modules.frame(ref).name):
+            if runner is not None:
+                yield from ((*way, where) for way in self.ways(runner))
+
+    def _runners(self, ref: FrameRef, owner: FrameRef, name: str) -> Iterator[Where | None]:
+        """Yield the point of each mention of a method, ``None`` for one that is unclear.
+
+        A mention that starts a task is a point of the method itself.
+        """
         family = self._inference.classes.family(owner)
         for module in self._modules.mentioning(name):
             for number, frame in enumerate(module.frames):
@@ -73,7 +92,7 @@ class Callers:
                             is_spawned = event.value.name == name and self._spawners.is_handed_over(
                                 event.value, where
                             )
-                            yield ref if is_spawned else None
+                            yield end_of(ref) if is_spawned else None
 
     def _is_related(
         self, base: Expression, where: Where, module: ModuleFacts, family: frozenset[FrameRef]
@@ -94,12 +113,12 @@ class Callers:
             return True
         return any(made_by in family for made_by in classes)
 
-    def _runner(self, ref: FrameRef, event: CallEvent, where: Where) -> FrameRef | None:
+    def _runner(self, ref: FrameRef, event: CallEvent, where: Where) -> Where | None:
         is_async = self._modules.frame(ref).is_async
         if not is_async or event.use is CallUse.AWAITED:
-            return where.ref
+            return where
         if self._spawners.is_handed_over(event.call, where):
-            return ref
+            return end_of(ref)
         return None
 
 

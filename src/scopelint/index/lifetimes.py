@@ -134,7 +134,7 @@ class Lifetimes:
             elif isinstance(argument, facts.Attribute):
                 for use in self._modules.frame(where.ref).events[: where.event]:
                     if isinstance(use, UseEvent) and use.value == argument:
-                        if _contains(event.call.span, use.span):
+                        if event.call.span.holds(use.span):
                             yield use.span, hand_over
 
     def _by_call(
@@ -440,11 +440,6 @@ def _parts(argument: Expression) -> tuple[Expression, ...]:
             return parts
         case _:
             return (argument,)
-
-
-def _contains(outer: Span, inner: Span) -> bool:
-    start = (outer.line, outer.column) <= (inner.line, inner.column)
-    return start and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
 def _may_be_same(found: ObjectKey, key: ObjectKey) -> bool:

@@ -11,6 +11,7 @@ from scopelint.facts import CallEvent, Expression, Frame, FrameKind, StoreEvent
 from scopelint.index import flow
 from scopelint.index.infer import Inference
 from scopelint.index.values import Class, FrameRef, Instance, Module, Where
+from scopelint.libraries import ENTER_METHODS
 from scopelint.libraries.containers import (
     ADDERS,
     PAIR_VIEW,
@@ -180,7 +181,7 @@ class Objects:
         """Return the attribute, global or container in which a frame keeps a local value."""
         for position, event in enumerate(frame.events):
             where = Where(ref.path, ref.frame, position)
-            if isinstance(event, StoreEvent) and event.value == value:
+            if isinstance(event, StoreEvent) and value in (event.value, self._enters(event, where)):
                 if isinstance(event.target, facts.Attribute | facts.Subscript):
                     return self.key(event.target, where)
                 if isinstance(event.target, facts.Name) and event.target.id in frame.global_names:
@@ -190,6 +191,19 @@ class Objects:
                 arguments = event.call.arguments
                 if index is not None and index < len(arguments) and arguments[index] == value:
                     return self._element(event.call.function.base, where)
+        return None
+
+    def _enters(self, event: StoreEvent, where: Where) -> Expression | None:
+        """Return the scope whose entry is stored; entering a scope itself gives itself."""
+        stored = event.value.value if isinstance(event.value, facts.Await) else event.value
+        match stored:
+            case facts.Call(function=facts.Attribute(base=base, name=name)):
+                if name in ENTER_METHODS:
+                    scopes = self._inference.scopes(base, where)
+                    if scopes and all(held.carrier is None for _, held in scopes):
+                        return base
+            case _:
+                pass
         return None
 
     def _made_in_place(self, call: facts.Call, where: Where) -> ObjectKey:

@@ -18,12 +18,15 @@ __all__ = [
     "LIBRARIES",
     "PROVIDERS",
     "SCOPES",
+    "SCOPE_METHODS",
+    "SILENT_TIMEOUTS",
     "SPAWNERS",
     "SPAWN_METHODS",
     "STACK_CALLERS",
     "STACK_CLOSERS",
     "STACK_FILLERS",
     "STACK_PUSHERS",
+    "SUPPRESSING",
     "LibraryCarrier",
     "LibraryScope",
     "SpawnerKind",
@@ -86,6 +89,13 @@ def _scopes() -> dict[str, LibraryScope]:
 # later, contextlib and its backports.
 SCOPES: Mapping[str, LibraryScope] = _scopes()
 
+# Timeouts that end by swallowing their own cancellation; the others raise an error instead.
+SILENT_TIMEOUTS: frozenset[str] = frozenset(
+    f"{library}.{name}" for library in ("anyio", "trio") for name in ("move_on_after", "move_on_at")
+)
+# What scopes are asked to do, in the words of the libraries and of the adapters around them.
+SCOPE_METHODS: frozenset[str] = frozenset({"start_soon", "create_task", "spawn", "cancel"})
+
 # Packages that provide the scopes themselves; their own source is never reported.
 PROVIDERS: frozenset[str] = frozenset({"anyio", "trio", "asyncio", "contextlib", "contextlib2"})
 
@@ -118,6 +128,9 @@ MIXIN_METHODS: frozenset[str] = frozenset({"__asynccontextmanager__", "__context
 EXPECTING: frozenset[str] = frozenset(
     {"pytest.raises", "pytest.RaisesGroup", "trio.testing.RaisesGroup"}
 )
+
+# Context managers that end an exception.
+SUPPRESSING: frozenset[str] = frozenset({"contextlib.suppress", "contextlib2.suppress"})
 
 
 class SpawnerKind(enum.Enum):

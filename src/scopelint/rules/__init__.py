@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from scopelint.rule import Rule
+from scopelint.rules.exit_drops_exception import ExitDropsException
+from scopelint.rules.fragile_scope_forwarding import FragileScopeForwarding
+from scopelint.rules.hand_forwarded_scope import HandForwardedScope
 from scopelint.rules.manual_scope_entry import ManualScopeEntry
 from scopelint.rules.scope_exit_in_other_task import ScopeExitInOtherTask
 from scopelint.rules.scope_on_exit_stack import ScopeOnExitStack
+from scopelint.rules.shield_around_scope_exit import ShieldAroundScopeExit
 from scopelint.rules.unowned_task_group import UnownedTaskGroup
 from scopelint.rules.unused_suppression import UnusedSuppression
 
@@ -13,6 +17,10 @@ RULES: tuple[Rule, ...] = (
     UnusedSuppression(),
     ScopeExitInOtherTask(),
     ManualScopeEntry(),
+    FragileScopeForwarding(),
+    HandForwardedScope(),
     ScopeOnExitStack(),
+    ExitDropsException(),
+    ShieldAroundScopeExit(),
     UnownedTaskGroup(),
 )

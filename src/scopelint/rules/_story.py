@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from scopelint.facts import Anchor, AnchorKind, CallEvent, StoreEvent
+from scopelint.facts import (
+    Anchor,
+    AnchorKind,
+    Attribute,
+    Call,
+    CallEvent,
+    Expression,
+    StoreEvent,
+)
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import ObjectKey, render
 from scopelint.index.stores import Store
-from scopelint.index.values import FrameRef, Held, Instance, Place
+from scopelint.index.values import FrameRef, Held, Instance, Place, Where
 from scopelint.model import Related, ScopeKind, Site
 from scopelint.rule import Offer, Repair, Shape
 
@@ -18,6 +26,7 @@ MAX_USES = 6
 IS_EXPECTED = "it stands in a `with pytest.raises(...)`, so it is meant to fail"
 IS_UNCHECKED = "asyncio does not check which task leaves its scopes, and this form works"
 CREATED = "created here"
+VERBS = {Act.ENTER: "entered", Act.EXIT: "left", Act.PUSH: "put on an exit stack"}
 
 
 def describe(held: Held, text: str) -> str:
@@ -49,6 +58,28 @@ def told(project: ProjectIndex, operation: Operation, verb: str) -> Related:
     if operation.handed_to is not None and verb != "handed over":
         return Related(site, f"{verb} here, by a task that `{label}` starts")
     return Related(site, f"{verb} here, in `{label}`")
+
+
+def lifetime(
+    project: ProjectIndex, key: ObjectKey, primary: Operation, operations: Sequence[Operation]
+) -> tuple[Related, ...]:
+    """Return where what an operation enters or leaves was made, kept, entered, left and used."""
+    related = list(creations(project, primary.scopes))
+    related.extend(storages(project, key))
+    related.extend(told(project, operation, VERBS[operation.act]) for operation in operations)
+    related.extend(uses(project, key, [operation.where.ref for operation in operations]))
+    return ordered(project.modules.site(primary.where.path, primary.span), related)
+
+
+def called(operation: Operation) -> tuple[Place, Anchor]:
+    """Return the place and the node of an operation."""
+    anchor = Anchor(operation.where.frame, AnchorKind.CALL, operation.ordinal)
+    return Place(operation.where.path, operation.span), anchor
+
+
+def held_by(operation: Operation) -> tuple[Held, ...]:
+    """Return what an operation enters or leaves; of a stack its contents decide, elsewhere."""
+    return tuple(held for _, held in operation.scopes if held.kind is not ScopeKind.EXIT_STACK)
 
 
 def creations(project: ProjectIndex, scopes: Iterable[tuple[Instance, Held]]) -> Iterator[Related]:
@@ -116,6 +147,29 @@ def _holds(outer: Site, inner: Site) -> bool:
     return outer.path == inner.path and outer != inner and is_around
 
 
+def filled(project: ProjectIndex) -> Iterator[ObjectKey]:
+    """Yield the stacks that are given something, and those that take over by `pop_all`."""
+    for operation in project.lifetimes.operations:
+        if operation.act is not Act.FILL:
+            continue
+        yield operation.key
+        frame = project.modules.frame(operation.where.ref)
+        for position, event in enumerate(frame.events):
+            if isinstance(event, StoreEvent) and _is_pop_all(event.value):
+                where = Where(operation.where.path, operation.where.frame, position + 1)
+                taken = project.lifetimes.objects.key(event.target, where)
+                if taken is not None:
+                    yield taken
+
+
+def _is_pop_all(value: Expression) -> bool:
+    match value:
+        case Call(function=Attribute(name="pop_all")):
+            return True
+        case _:
+            return False
+
+
 def anchored(project: ProjectIndex, store: Store) -> tuple[Place, Anchor, Shape]:
     """Return the place, the node and the shape of a store."""
     event = project.modules.frame(store.where.ref).events[store.where.event]
@@ -134,7 +188,7 @@ def is_only_in_own_dunders(project: ProjectIndex, operations: Sequence[Operation
 
 def excuse(project: ProjectIndex, operations: Sequence[Operation]) -> str | None:
     """Return why operations by hand are left to other rules, or known to run in one task."""
-    if is_only_in_own_dunders(project, operations):
+    if project.pairs.is_forwarded(operations):
         return "only the enter and exit methods of its class open and close it"
     if have_one_host(project, operations):
         return "private methods that one coroutine calls open and close it, in one task"

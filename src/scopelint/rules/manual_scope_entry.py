@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scopelint.facts import Anchor, AnchorKind, BlockKind, YieldEvent
+from scopelint.facts import BlockKind, YieldEvent
 from scopelint.index import ProjectIndex, flow
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import Home, ObjectKey
-from scopelint.index.values import Entry, Held, Place
-from scopelint.model import Level, Related, ScopeKind
+from scopelint.index.values import Entry
+from scopelint.libraries import MIXIN_METHODS
+from scopelint.model import Level
 from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
-
-VERBS = {Act.ENTER: "entered", Act.EXIT: "left", Act.PUSH: "put on an exit stack"}
 
 
 class ManualScopeEntry(Rule):
@@ -32,12 +31,12 @@ class ManualScopeEntry(Rule):
                 text = project.lifetimes.text(unknown[0])
                 reason = f"`{text}` is not known to be a scope or carrier"
                 yield self.silence(reason, (op.where for op in unknown))
-            entries = [op for op in operations if op.act is Act.ENTER and _scopes(op)]
+            entries = [op for op in operations if op.act is Act.ENTER and _story.held_by(op)]
             exits = [op for op in operations if op.act in (Act.EXIT, Act.PUSH)]
             if entries:
                 yield from self._entered(project, key, entries, exits)
             else:
-                exits = [op for op in exits if _scopes(op) and op.act is Act.EXIT]
+                exits = [op for op in exits if _story.held_by(op) and op.act is Act.EXIT]
                 yield from self._only_left(project, key, exits)
 
     def _entered(
@@ -61,7 +60,7 @@ class ManualScopeEntry(Rule):
             level = Level.ERROR
             if _is_safe_in_one_function(project, entry, exits):
                 level = Level.NOTE
-            text = _story.describe(_scopes(entry)[0], project.lifetimes.text(entry))
+            text = _story.describe(_story.held_by(entry)[0], project.lifetimes.text(entry))
             message = f"{text} {_fate(project, entry, exits)}"
             yield from self._finding(project, key, entry, level, message, [*entries, *exits])
 
@@ -83,7 +82,7 @@ class ManualScopeEntry(Rule):
             if reason is not None:
                 yield self.silence(reason, [leaving.where])
                 continue
-            text = _story.describe(_scopes(leaving)[0], project.lifetimes.text(leaving))
+            text = _story.describe(_story.held_by(leaving)[0], project.lifetimes.text(leaving))
             label = project.modules.label(leaving.where.ref)
             message = f"{text} is left by hand in `{label}`, its entry was not found"
             yield from self._finding(project, key, leaving, Level.ERROR, message, exits)
@@ -97,27 +96,14 @@ class ManualScopeEntry(Rule):
         message: str,
         operations: Sequence[Operation],
     ) -> Iterator[Nomination | Silence]:
-        lowered = level_for(level, _scopes(primary))
+        lowered = level_for(level, _story.held_by(primary))
         if lowered is None:
             yield self.silence(_story.IS_UNCHECKED, [primary.where])
             return
-        related: list[Related] = list(_story.creations(project, primary.scopes))
-        related.extend(_story.storages(project, key))
-        for operation in operations:
-            verb = VERBS[operation.act]
-            related.append(_story.told(project, operation, verb))
-        frames = [operation.where.ref for operation in operations]
-        related.extend(_story.uses(project, key, frames))
-        site = project.modules.site(primary.where.path, primary.span)
-        yield self.nomination(
-            lowered,
-            message,
-            Place(primary.where.path, primary.span),
-            Anchor(primary.where.frame, AnchorKind.CALL, primary.ordinal),
-            Shape.ENTER_OR_EXIT,
-            _story.ordered(site, related),
-            _story.offer(key, primary.scopes),
-        )
+        place, anchor = _story.called(primary)
+        related = _story.lifetime(project, key, primary, operations)
+        offer = _story.offer(key, primary.scopes)
+        yield self.nomination(lowered, message, place, anchor, Shape.ENTER_OR_EXIT, related, offer)
 
 
 def _reason(project: ProjectIndex, operation: Operation) -> str | None:
@@ -125,11 +111,6 @@ def _reason(project: ProjectIndex, operation: Operation) -> str | None:
     if operation.handed_to is not None:
         return f"`{operation.handed_to.name}` runs it in another task, which SCP101 looks at"
     return _story.IS_EXPECTED if project.lifetimes.is_expected_to_fail(operation.where) else None
-
-
-def _scopes(operation: Operation) -> tuple[Held, ...]:
-    """Return what an operation enters or leaves; of a stack its contents decide, elsewhere."""
-    return tuple(held for _, held in operation.scopes if held.kind is not ScopeKind.EXIT_STACK)
 
 
 def _fate(project: ProjectIndex, entry: Operation, exits: Sequence[Operation]) -> str:
@@ -154,7 +135,10 @@ def _is_safe_in_one_function(
         return False  # what is kept in a container may be left by another call of the function
     frame = project.modules.frame(entry.where.ref)
     entered_in = flow.block_at(frame, entry.where.event)
-    if frame.is_generator and not project.inference.is_generator_manager(entry.where.ref):
+    is_manager = frame.name in MIXIN_METHODS or project.inference.is_generator_manager(
+        entry.where.ref
+    )
+    if frame.is_generator and not is_manager:
         later = frame.events[entry.where.event :]
         if any(isinstance(event, YieldEvent) for event in later):
             return False

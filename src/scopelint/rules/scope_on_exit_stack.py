@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scopelint.facts import Attribute, Call, CallEvent, Expression, StoreEvent
+from scopelint.facts import CallEvent, StoreEvent
 from scopelint.index import ProjectIndex
-from scopelint.index.lifetimes import Act, Operation
+from scopelint.index.lifetimes import Operation
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import Held, Where
@@ -25,7 +25,7 @@ class ScopeOnExitStack(Rule):
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the assignments that keep such stacks."""
-        for key in dict.fromkeys(_filled(project)):
+        for key in dict.fromkeys(_story.filled(project)):
             stores = list(_story.kept(project, key))
             reason, because = _reason(project, key, stores)
             if reason is None:
@@ -103,29 +103,6 @@ def _reason(
     if _story.have_one_host(project, every):
         return "private methods that one coroutine calls fill and close it, in one task", wheres
     return None, ()
-
-
-def _filled(project: ProjectIndex) -> Iterator[ObjectKey]:
-    """Yield the stacks that are given something, and those that take over by `pop_all`."""
-    for operation in project.lifetimes.operations:
-        if operation.act is not Act.FILL:
-            continue
-        yield operation.key
-        frame = project.modules.frame(operation.where.ref)
-        for position, event in enumerate(frame.events):
-            if isinstance(event, StoreEvent) and _is_pop_all(event.value):
-                where = Where(operation.where.path, operation.where.frame, position + 1)
-                taken = project.lifetimes.objects.key(event.target, where)
-                if taken is not None:
-                    yield taken
-
-
-def _is_pop_all(value: Expression) -> bool:
-    match value:
-        case Call(function=Attribute(name="pop_all")):
-            return True
-        case _:
-            return False
 
 
 def _name(project: ProjectIndex, store: Store) -> str:
