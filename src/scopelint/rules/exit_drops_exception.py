@@ -12,7 +12,7 @@ from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Where
 from scopelint.libraries import EXIT_METHODS, STACK_CALLERS, STACK_FILLERS
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
 from scopelint.rules import _cancels, _story
 
 
@@ -24,7 +24,7 @@ class ExitDropsException(Rule):
     summary = "An exit method keeps the exception from its scope, or drops the scope's answer."
     level = Level.WARNING
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the exits that say nothing failed, and those whose answer is lost."""
         for key, operations in project.lifetimes.by_object.items():
             for leaving in operations:
@@ -38,7 +38,7 @@ class ExitDropsException(Rule):
 
     def _left(
         self, project: ProjectIndex, key: ObjectKey, leaving: Operation
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         scopes = _story.held_by(leaving)
         text = _story.describe(scopes[0], project.lifetimes.text(leaving))
         label = project.modules.label(leaving.where.ref)
@@ -49,10 +49,14 @@ class ExitDropsException(Rule):
         elif _is_dropped(project, leaving) and all(held.carrier is None for held in scopes):
             related = list(_cancels.of(project, key, leaving))
             if not related:
+                reason = "its answer is dropped, but nothing is seen to cancel the scope"
+                yield self.silence(reason, [leaving.where])
                 return
             message = f"the answer of {text} is dropped in `{label}`, "
             message += "so its own cancellation escapes"
         else:
+            reason = "the exit is told of the exception or comes after what may end the children"
+            yield self.silence(reason, [leaving.where])
             return
         operations = [op for op in project.lifetimes.by_object[key] if op.act in _story.VERBS]
         related.extend(_story.lifetime(project, key, leaving, operations))

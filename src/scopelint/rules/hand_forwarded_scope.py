@@ -11,7 +11,7 @@ from scopelint.index.pairs import Pair
 from scopelint.index.values import FrameRef, Where
 from scopelint.libraries import SCOPE_METHODS
 from scopelint.model import Level, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -23,7 +23,7 @@ class HandForwardedScope(Rule):
     summary = "A class enters and leaves a scope by hand in its own `__aenter__` and `__aexit__`."
     level = Level.WARNING
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the entries that are always followed by an exit."""
         for pair in project.pairs.all:
             if not pair.exits or any(project.pairs.before_exit(pair)):
@@ -32,11 +32,16 @@ class HandForwardedScope(Rule):
                 if not any(project.pairs.after_entry(pair, entry)):
                     yield from self._finding(project, pair, entry)
 
-    def _finding(self, project: ProjectIndex, pair: Pair, entry: Operation) -> Iterator[Nomination]:
+    def _finding(
+        self, project: ProjectIndex, pair: Pair, entry: Operation
+    ) -> Iterator[Nomination | Silence]:
         if _is_own_generator(project, entry):
+            reason = "a block in a generator of the class holds the scope, which the pair drives"
+            yield self.silence(reason, (op.where for op in (*pair.entries, *pair.exits)))
             return
         level = level_for(_level(project, pair, entry), _story.held_by(entry))
         if level is None:
+            yield self.silence(_story.IS_UNCHECKED, [entry.where])
             return
         text = _story.describe(_story.held_by(entry)[0], project.lifetimes.text(entry))
         label = project.modules.label(entry.where.ref)

@@ -11,7 +11,7 @@ from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import render
 from scopelint.index.values import Held, Place, Where
 from scopelint.model import Level, Related, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape
+from scopelint.rule import Nomination, Rule, Shape, Silence
 from scopelint.rules import _story
 
 BOUNDS = frozenset({ScopeKind.CANCEL_SCOPE, ScopeKind.TIMEOUT})
@@ -25,7 +25,7 @@ class ShieldAroundScopeExit(Rule):
     summary = "A scope is left by hand inside a new cancel scope or timeout."
     level = Level.ERROR
 
-    def nominate(self, project: ProjectIndex) -> Iterator[Nomination]:
+    def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the exits and closes inside a newer scope."""
         for operations in project.lifetimes.by_object.values():
             entries = [op for op in operations if op.act is Act.ENTER]
@@ -48,12 +48,15 @@ class ShieldAroundScopeExit(Rule):
         entries: Sequence[Operation],
         held: Sequence[Held],
         text: str,
-    ) -> Iterator[Nomination]:
+    ) -> Iterator[Nomination | Silence]:
         is_told_elsewhere = leaving.handed_to is not None
         if is_told_elsewhere or project.lifetimes.is_expected_to_fail(leaving.where):
             return
         bound = _newer_scope(project, leaving, entries)
-        if bound is None or not any(scope.is_checked for scope in held):
+        if bound is None:
+            return
+        if not any(scope.is_checked for scope in held):
+            yield self.silence(_story.IS_UNCHECKED, [leaving.where])
             return
         manager, place = bound
         label = project.modules.label(leaving.where.ref)
