@@ -369,7 +369,7 @@ def test_fingerprints_stay_when_lines_move_and_differ_between_findings() -> None
         ]
 
     moved = [
-        replace(entry, site=replace(entry.site, span=Span(entry.site.span.line + 9, 0, 99, 1)))
+        replace(entry, site=Site(entry.site.path, Span(entry.site.span.line + 9, 0, 99, 1)))
         for entry in EVERYTHING.findings
     ]
     before = marks(replace(EVERYTHING, failures=()))

@@ -146,6 +146,39 @@ class Suppressed:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one expression on a line, and the sites that tell it."""
+
+    text: str
+    sentences: tuple[str, ...]
+    related: tuple[Related, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule has to say of a line: ``level`` is that of its finding, ``None`` for silence."""
+
+    code: str
+    name: str
+    level: Level | None
+    sentence: str
+    related: tuple[Related, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known of the line of a site, and what each rule says of it.
+
+    ``without_word`` are the codes of those that have nothing to say.
+    """
+
+    site: Site
+    known: tuple[Known, ...]
+    verdicts: tuple[Verdict, ...]
+    without_word: tuple[str, ...]
+
+
 class FailureKind(enum.Enum):
     """Why a file gave no facts."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,16 @@ from scopelint.extract import extract
 from scopelint.facts import ModuleFacts, identifiers
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
-from scopelint.model import Failure, Finding, Report, ScopelintError, Site, Suppressed
+from scopelint.model import (
+    Explanation,
+    Failure,
+    Finding,
+    Report,
+    ScopelintError,
+    Site,
+    Span,
+    Suppressed,
+)
 from scopelint.names import ModuleNames
 from scopelint.prescan import Look, finds, may_matter, may_suppress
 from scopelint.rule import Nomination, Silence
@@ -71,6 +81,52 @@ def check(config: Config, progress: Progress | None = None) -> Report:
 
 def _order(finding: Finding) -> tuple[Site, str, str]:
     return finding.site, finding.code, finding.message
+
+
+def why(path: str, line: int) -> tuple[Explanation, str]:
+    """Say what is known of a line of a file, and why each rule speaks of it or keeps silent.
+
+    Returns the text of the line with it. Raises `ScopelintError` if the file cannot be analyzed or
+    has no such line.
+    """
+    from scopelint.why import concerns, explain
+
+    files = _files_around(path)
+    (name,) = files.project.named
+    lines = re.findall(r"([^\r\n]*)(?:\r\n|\r|\n|$)", files.text(name))[:-1]
+    if not 1 <= line <= len(lines):
+        raise ScopelintError(f"{path} has no line {line}, it has {len(lines)}")
+    index = _index(files)
+    site = index.modules.site(name, Span(line, 0, line, len(lines[line - 1])))
+    words = [word for rule in RULES for word in rule.nominate(index)]
+    nominated: dict[str, dict[Nomination, None]] = {}
+    for word in words:
+        if isinstance(word, Nomination):
+            # A comment in the file is needless if nothing in all the file needs it.
+            if word.place.path == name or concerns(word, site, index):
+                nominated.setdefault(word.place.path, {})[word] = None
+    found = _flagged(files, index, {path: tuple(nominated[path]) for path in nominated})
+    return explain(index, site, words, *_parted(files, tuple(found))), lines[line - 1]
+
+
+def _files_around(path: str) -> _Files:
+    """Return the files of the project of one file, which must be one that rules look at."""
+    discovery = source.discover([path])
+    for failure in discovery.failures:
+        raise ScopelintError(f"{path}: {failure.message}")
+    files = _Files(discovery.projects[0], is_sifted=True)
+    for _ in files.sift():
+        pass
+    if len(files.project.named) != 1:
+        raise ScopelintError(f"{path} is a directory; name a file")
+    (name,) = files.project.named
+    if files.facts(name) is None:
+        raise ScopelintError(f"{path}: {files.failures[name].message}")
+    if files.is_provider(name):
+        raise ScopelintError(
+            f"{path} is part of a library that provides scopes: no rule looks at it"
+        )
+    return files
 
 
 @dataclass(slots=True)
@@ -265,8 +321,25 @@ def _flagged(
 def _settled(
     files: _Files, flagged: Iterator[Finding], codes: frozenset[str]
 ) -> tuple[Sequence[Finding], Sequence[Suppressed]]:
+    """Return the findings to report, and those that a comment suppresses."""
+    kept, suppressed = _parted(files, tuple(flagged))
+    if not files.commented:
+        return kept, suppressed
+    reported = {files.absolute(path) for path in files.project.selected}
+    return (
+        [one for one in kept if one.code in codes and one.site.path in reported],
+        [
+            one
+            for one in suppressed
+            if one.finding.code in codes and one.finding.site.path in reported
+        ],
+    )
+
+
+def _parted(
+    files: _Files, findings: Sequence[Finding]
+) -> tuple[Sequence[Finding], Sequence[Suppressed]]:
     """Return the findings that no comment suppresses, and those that one does."""
-    findings = tuple(flagged)
     if not files.commented:
         return findings, ()
     # Few projects have comments to read.
@@ -280,13 +353,4 @@ def _settled(
         and not files.is_provider(path)
         and files.facts(path) is not None
     }
-    kept, suppressed = settled(findings, texts, files.project.root)
-    reported = {files.absolute(path) for path in files.project.selected}
-    return (
-        [one for one in kept if one.code in codes and one.site.path in reported],
-        [
-            one
-            for one in suppressed
-            if one.finding.code in codes and one.finding.site.path in reported
-        ],
-    )
+    return settled(findings, texts, files.project.root)
