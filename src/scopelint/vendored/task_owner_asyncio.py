@@ -8,6 +8,9 @@ the owner, runs each whole ``async with`` block, and the methods tell it when to
 - `OwnedExitStack`, `own()`: for any async context managers, or for one.
 - `spawn_detached()`, `TaskHandle`: a task that belongs to no task group.
 
+They must not be closed by a task that was started from outside in a task group which a
+context manager holds: asyncio cannot tell that each waits for the other, for ever.
+
 While it is as its last line says, `scopelint fix` may replace it by a newer version;
 once you have changed it, it is yours.  You may use, copy and change it without any
 condition and without this notice (SPDX-License-Identifier: 0BSD); there is no warranty.
