@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scopelint.facts import Attribute, AwaitEvent, CallEvent, WithEvent
+from scopelint.facts import Attribute, Await, AwaitEvent, Call, CallEvent, ReturnEvent, WithEvent
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Operation
 from scopelint.index.pairs import Pair
@@ -71,9 +71,21 @@ def _level(project: ProjectIndex, pair: Pair, entry: Operation) -> Level:
     kinds = {held.kind for held in _story.held_by(entry) if held.carrier is None}
     bounds = {ScopeKind.CANCEL_SCOPE, ScopeKind.TIMEOUT}
     is_bound = bool(kinds) and kinds <= bounds and len(kinds) == len(_story.held_by(entry))
-    if is_bound or _only_forwards(project, pair) or _offers_the_interface(project, pair, entry):
+    if is_bound or _gives_it_back(project, entry) or _only_forwards(project, pair):
+        return Level.NOTE
+    if _offers_the_interface(project, pair, entry):
         return Level.NOTE
     return Level.WARNING
+
+
+def _gives_it_back(project: ProjectIndex, entry: Operation) -> bool:
+    """Say whether the enter method returns what the entry gives: a wrapper, not a service."""
+    for event in project.modules.frame(entry.where.ref).events:
+        if isinstance(event, ReturnEvent):
+            value = event.value.value if isinstance(event.value, Await) else event.value
+            if isinstance(value, Call) and value.span == entry.span:
+                return True
+    return False
 
 
 def _only_forwards(project: ProjectIndex, pair: Pair) -> bool:
