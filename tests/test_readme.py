@@ -137,6 +137,29 @@ def test_the_table_of_rules_is_complete(bless: bool) -> None:
         assert shown["rows"] == rows
 
 
+def test_the_readme_shows_what_a_fix_changes(example: Path, bless: bool) -> None:
+    command = [sys.executable, "-m", "scopelint", "fix", "--unsafe-fixes", "--diff"]
+    result = subprocess.run(command, cwd=example, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    helper, changed = result.stdout.split("\n--- app/")
+    assert helper.startswith("--- /dev/null\n+++ app/_task_owner.py\n")
+    shown = re.search(r"^```diff\n(?P<diff>(?s:.*?))^```$", README.read_text("utf-8"), re.MULTILINE)
+    assert shown is not None
+    if bless:
+        rewrite(shown.start("diff"), shown.end("diff"), f"--- app/{changed}")
+    else:
+        assert shown["diff"] == f"--- app/{changed}"
+
+
+@pytest.mark.parametrize("caller", ["deadline", "other_task"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_example_works_when_it_is_fixed(example: Path, caller: str, backend: str) -> None:
+    command = [sys.executable, "-m", "scopelint", "fix", "--unsafe-fixes", "-q"]
+    subprocess.run(command, cwd=example, check=True)
+    program = [sys.executable, "-c", CALLERS, caller, backend]
+    subprocess.run(program, cwd=example, timeout=60, check=True)
+
+
 def test_every_option_of_check_is_in_the_table_of_options() -> None:
     table = README.read_text("utf-8").partition("| Option of `check` |")[2].partition("\n\n")[0]
     options = {word for parameter in check.params for word in parameter.opts if word[0] == "-"}

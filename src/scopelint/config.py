@@ -54,6 +54,8 @@ class Config:
     quiet: bool = False
     verbose: bool = False
     prescan: bool = True
+    fixable: tuple[str, ...] = ()
+    unfixable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,24 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The text of a file before and after; ``before`` is ``None`` for a new file."""
+
+    path: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A fix with the findings that it repairs and the changes that it makes."""
+
+    fix: Fix
+    findings: tuple[Finding, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of one expression on a line, and the sites that tell it."""
 
@@ -214,3 +232,16 @@ class Report:
     files_checked: int
     texts: Mapping[str, str] = field(default_factory=dict)
     suppressed: tuple[Suppressed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FixReport:
+    """What a run that fixes would write, in groups that belong together, and what is left.
+
+    ``failed`` are fixes that were tried and left something wrong, so that they were not applied.
+    """
+
+    report: Report
+    applied: tuple[Offered, ...] = ()
+    failed: tuple[Offered, ...] = ()
+    changes: tuple[tuple[Change, ...], ...] = ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from scopelint import source
 from scopelint.config import (
@@ -22,6 +24,9 @@ from scopelint.model import (
     Explanation,
     Failure,
     Finding,
+    FixReport,
+    Level,
+    Offered,
     Report,
     ScopelintError,
     Site,
@@ -34,8 +39,16 @@ from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
 from scopelint.rules.unused_suppression import UnusedSuppression
 
+if TYPE_CHECKING:
+    # It imports LibCST, which a clean project does without.
+    from scopelint.fix import Planner
+    from scopelint.fix.rounds import State
+
 Progress = Callable[[int, int], None]
 
+Choose = Callable[[Offered], bool]
+
+_NAMES = {rule.code: rule.name for rule in RULES}
 UNUSED = UnusedSuppression.code
 # Small projects are read once and kept; of large ones a file is read again when a name is looked
 # up in it.
@@ -47,12 +60,69 @@ def check(config: Config, progress: Progress | None = None) -> Report:
 
     Raises `ScopelintError` for a selector or a project file that makes no sense.
     """
-    codes = selected_codes(config.select, config.ignore, {r.code: r.name for r in RULES})
+    codes = selected_codes(config.select, config.ignore, _NAMES)
     discovery = source.discover(config.paths)
-    findings: list[Finding] = []
-    suppressed: list[Suppressed] = []
-    failures: list[Failure] = list(discovery.failures)
-    texts: dict[str, str] = {}
+    outcomes: list[_Outcome] = []
+    for files in _sifted(discovery, config, progress):
+        index = _index(files)
+        flagged = _flagged(files, index, _nominated(files, index, codes))
+        outcomes.append((files, *_settled(files, flagged, codes)))
+    return _report(config, discovery, outcomes)
+
+
+def fix(config: Config, choose: Choose, progress: Progress | None = None) -> FixReport:
+    """Fix what the paths have, in memory: nothing is written; ``choose`` is asked for each fix.
+
+    Every round looks at all files and all rules, for a fix may have its effects anywhere. Raises
+    `ScopelintError` as `check` does.
+    """
+    # A run that only checks does without.
+    from scopelint.fix.rounds import fixed, groups
+
+    codes = selected_codes(config.select, config.ignore, _NAMES)
+    fixable = codes & selected_codes(config.fixable, config.unfixable, _NAMES)
+    by_name = {code for code, name in _NAMES.items() if {code, name} & set(config.select)}
+    discovery = source.discover(config.paths)
+    outcomes: list[_Outcome] = []
+    report = FixReport(Report((), (), 0))
+    for files in _sifted(discovery, config, progress):
+        selected = {files.absolute(path) for path in files.project.selected}
+
+        def is_wanted(finding: Finding, selected: Container[str] = selected) -> bool:
+            is_asked_for = finding.level is not Level.NOTE or finding.code in by_name
+            return is_asked_for and finding.code in fixable and finding.site.path in selected
+
+        done = fixed(functools.partial(_look, files), is_wanted, choose)
+        now = files.with_texts(done.texts)
+        left = [f for f in done.state.findings if f.code in codes and f.site.path in selected]
+        silenced = [one for one in done.state.suppressed if one.finding.site.path in selected]
+        outcomes.append((now, left, silenced))
+        report = replace(
+            report,
+            applied=(*report.applied, *done.applied),
+            failed=(*report.failed, *done.failed),
+            changes=(*report.changes, *groups(done, files.text_of, files.absolute(""))),
+        )
+    return replace(report, report=_report(config, discovery, outcomes))
+
+
+def _look(files: _Files, texts: Mapping[str, str]) -> State:
+    """Look at all files of a project with some texts in the place of those on disk."""
+    from scopelint.fix.rounds import State
+
+    codes = frozenset(_NAMES)
+    changed = files.with_texts(texts)
+    changed.project = replace(changed.project, selected=frozenset(changed.project.files))
+    index = _index(changed)
+    planner = _planner(changed, index)
+    flagged = _flagged(changed, index, _nominated(changed, index, codes), planner)
+    return State(*_settled(changed, flagged, codes), planner)
+
+
+def _sifted(
+    discovery: source.Discovery, config: Config, progress: Progress | None
+) -> Iterator[_Files]:
+    """Yield the files of every project, read for the first time."""
     total = sum(len(project.files) for project in discovery.projects)
     done = 0
     for project in discovery.projects:
@@ -61,17 +131,22 @@ def check(config: Config, progress: Progress | None = None) -> Report:
             done += 1
             if progress is not None:
                 progress(done, total)
-        index = _index(files)
-        nominated = _nominated(files, index, codes)
-        flagged, silenced = _settled(files, _flagged(files, index, nominated), codes)
+        yield files
+
+
+def _report(config: Config, discovery: source.Discovery, outcomes: Iterable[_Outcome]) -> Report:
+    findings: list[Finding] = []
+    suppressed: list[Suppressed] = []
+    failures: list[Failure] = list(discovery.failures)
+    texts: dict[str, str] = {}
+    for files, flagged, silenced in outcomes:
         findings.extend(flagged)
         suppressed.extend(silenced)
         if config.output_format is OutputFormat.FULL:
             texts.update(files.texts(flagged))
         failures.extend(files.failures[path] for path in sorted(files.failures))
-    ordered = sorted(findings, key=_order)
     return Report(
-        findings=tuple(ordered),
+        findings=tuple(sorted(findings, key=_order)),
         failures=tuple(sorted(failures, key=lambda failure: failure.path)),
         files_checked=sum(len(project.selected) for project in discovery.projects),
         texts=texts,
@@ -224,6 +299,19 @@ class _Files:
         """Return the text of a file that has facts."""
         return source.decode(self._read(path) or b"")
 
+    def with_texts(self, texts: Mapping[str, str]) -> _Files:
+        """Return the same files with some texts in the place of those on disk, or beside them."""
+        names = tuple(sorted({*self.project.files, *texts}))
+        changed = _Files(replace(self.project, files=names), self.is_sifted)
+        changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
+        changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
+        for _ in changed.sift():
+            pass
+        return changed
+
+    def _encoded(self, path: str, text: str) -> bytes:
+        return source.encode(text, self._read(path) or b"" if path in self.project.files else b"")
+
     def text_of(self, path: str) -> str | None:
         """Return the text of a file, ``None`` if there is none."""
         return self.text(path) if path in self.project.files else None
@@ -240,6 +328,8 @@ class _Files:
         name, _ = self._names.own(path)
         return name.partition(".")[0] in PROVIDERS and "." in name
 
+
+_Outcome: TypeAlias = tuple[_Files, Sequence[Finding], Sequence[Suppressed]]
 
 _UNREADABLE = (
     SyntaxError,
@@ -302,17 +392,25 @@ def _settings(project: source.Project) -> ProjectSettings:
         return ProjectSettings()
 
 
+def _planner(files: _Files, index: ProjectIndex) -> Planner:
+    from scopelint.fix import Planner, Workspace
+
+    return Planner(Workspace(index, _settings(files.project), files.text_of))
+
+
 def _flagged(
-    files: _Files, index: ProjectIndex, nominated: Mapping[str, Sequence[Nomination]]
+    files: _Files,
+    index: ProjectIndex,
+    nominated: Mapping[str, Sequence[Nomination]],
+    planner: Planner | None = None,
 ) -> Iterator[Finding]:
     if not nominated:
         return
     # LibCST takes a quarter of a second to import, which a clean project need not spend.
-    from scopelint.fix import Planner, Workspace
     from scopelint.flag import flag
     from scopelint.suppress import fingerprinted
 
-    planner = Planner(Workspace(index, _settings(files.project), files.text_of))
+    planner = planner or _planner(files, index)
     for path, nominations in nominated.items():
         text = files.text(path)
         yield from fingerprinted(flag(text, nominations, files.project.root, planner.fix), text)

@@ -7,7 +7,7 @@ import sys
 import click
 
 from scopelint import __version__
-from scopelint.cli import check, explain, why
+from scopelint.cli import check, explain, fix, why
 from scopelint.cli.terminal import BROKEN, CLEAN, INTERRUPTED, complain
 from scopelint.model import ScopelintError
 
@@ -44,5 +44,6 @@ def commands() -> None:
 
 
 commands.add_command(check.command)
+commands.add_command(fix.command)
 commands.add_command(explain.command)
 commands.add_command(why.command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scopelint.cli.fixing import Wishes, fix, fix_options
 from scopelint.cli.terminal import (
     CLEAN,
     FOUND,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--statistics", is_flag=True, help="Show how many findings each rule has.")
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
 @click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
+@fix_options
 def command(
     paths: tuple[str, ...],
     select: tuple[str, ...],
@@ -66,6 +68,7 @@ def command(
     verbose: bool,
     exit_zero: bool,
     no_prescan: bool,
+    wishes: Wishes,
 ) -> int:
     """Check files and directories, by default the working directory.
 
@@ -85,9 +88,14 @@ def command(
         quiet=quiet,
         verbose=verbose,
         prescan=not no_prescan,
+        fixable=_split(wishes.fixable),
+        unfixable=_split(wishes.unfixable),
     )
     if statistics and not (config.output_format.is_for_people or _is_json(config)):
         raise click.UsageError("--statistics has the formats full, concise, grouped and json.")
+    if wishes.are_any:
+        code = fix(config, wishes, lambda done: _write_report(done.report, config))
+        return CLEAN if exit_zero and code == FOUND else code
     started = time.monotonic()
     report = _checked(config)
     _write_report(report, config)

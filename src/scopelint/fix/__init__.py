@@ -35,9 +35,10 @@ class Planner:
             self._fixes[offer] = self._planned(offer)
         return self._fixes[offer]
 
-    def plan_of(self, fix: Fix) -> Plan:
-        """Return the plan that a fix was made from."""
-        return next(self.plans[offer] for offer, made in self._fixes.items() if made == fix)
+    def plan_of(self, fix: Fix) -> Plan | None:
+        """Return the plan that a fix was made from, ``None`` if it was made elsewhere."""
+        made = (self.plans[offer] for offer, made in self._fixes.items() if made == fix)
+        return next(made, None)
 
     def _planned(self, offer: Offer) -> Fix | str:
         try:

@@ -16,7 +16,7 @@ from scopelint.libraries import SCOPES
 from scopelint.model import Applicability, Record, ScopeKind
 from scopelint.rule import Offer
 
-TITLE = "Let a task of its own hold the group (`OwnedTaskGroup`)"
+TITLE = "let a task of its own hold the group (`OwnedTaskGroup`)"
 EFFECT = (
     "an error in a background task is logged at once and raised by the closing call; it no longer "
     "cancels the task that started the group"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scopelint.source.failures import failure_of
-from scopelint.source.text import decode, encode, read, write
+from scopelint.source.text import decode, encode, read, write, write_together
 from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "failure_of",
     "read",
     "write",
+    "write_together",
 ]

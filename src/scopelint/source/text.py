@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Sequence
 
-from scopelint.model import ScopelintError
+from scopelint.model import Change, ScopelintError
 from scopelint.source.failures import reason
 
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -77,6 +78,44 @@ def write(path: str, content: bytes, replaced: bytes | None) -> None:
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def write_together(changes: Sequence[Change]) -> None:
+    """Write some files, all of them or none.
+
+    Raises `ScopelintError` if one of them has changed since it was read or cannot be written;
+    those written before it get back what they had.
+    """
+    written: list[tuple[str, bytes | None, bytes]] = []
+    try:
+        # New files first: alone they change nothing.
+        for change in sorted(changes, key=lambda change: (change.before is not None, change.path)):
+            raw = _as_read(change)
+            content = encode(change.after, raw or b"")
+            write(change.path, content, raw)
+            written.append((change.path, raw, content))
+    except BaseException:
+        for path, raw, content in reversed(written):
+            if raw is None:
+                os.unlink(path)
+            else:
+                write(path, raw, content)
+        raise
+
+
+def _as_read(change: Change) -> bytes | None:
+    """Return the bytes of a file that is to change, if they are still those that were read."""
+    if change.before is None:
+        if os.path.lexists(change.path):
+            raise ScopelintError(f"{change.path} is not written: it is there already")
+        return None
+    try:
+        raw = read(change.path)
+    except OSError as error:
+        raise ScopelintError(f"{change.path} is not written: {reason(error)}") from error
+    if decode(raw) != change.before:
+        raise ScopelintError(f"{change.path} is not written: it has changed since it was read")
+    return raw
 
 
 def _mode(path: str, *, is_new: bool) -> int:

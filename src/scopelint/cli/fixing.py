@@ -1,0 +1,224 @@
+"""`scopelint fix`: which fixes are applied, what is asked and told, and what is written."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import click
+
+from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
+from scopelint.config import Config
+from scopelint.model import Applicability, Change, FixReport, Level, Offered, ScopelintError
+
+# A longer new file is a helper, which says nothing about the code that is fixed.
+_LINES_SHOWN_OF_NEW_FILE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Whether a run fixes, and how: what it may apply, what it shows, how it exits."""
+
+    fix: bool = False
+    fix_only: bool = False
+    unsafe_fixes: bool = False
+    diff: bool = False
+    show_fixes: bool = False
+    fixable: tuple[str, ...] = ()
+    unfixable: tuple[str, ...] = ()
+    exit_non_zero_on_fix: bool = False
+
+    @property
+    def are_any(self) -> bool:
+        """Say whether the run fixes anything."""
+        return self.fix or self.fix_only or self.diff
+
+
+_OPTIONS = (
+    click.option("--fix", is_flag=True, help="Apply fixes, as `scopelint fix` does."),
+    click.option("--fix-only", is_flag=True, help="Apply fixes, and do not show what is left."),
+    click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change behaviour, too."),
+    click.option("--diff", is_flag=True, help="Show what would change, and change nothing."),
+    click.option("--show-fixes", is_flag=True, help="List the findings that were fixed."),
+    click.option("--fixable", multiple=True, metavar="RULES", help="Rules to fix."),
+    click.option("--unfixable", multiple=True, metavar="RULES", help="Rules not to fix."),
+    click.option(
+        "--exit-non-zero-on-fix", is_flag=True, help="Exit with 1 when something was fixed."
+    ),
+)
+
+
+def fix_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options that say how to fix; it gets them as `Wishes`."""
+
+    @functools.wraps(command)
+    def called(**options: Any) -> int:  # noqa: ANN401  # click passes every type
+        names = [field.name for field in fields(Wishes)]
+        return command(wishes=Wishes(**{name: options.pop(name) for name in names}), **options)
+
+    for option in reversed(_OPTIONS):
+        called = option(called)
+    return called
+
+
+def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None]) -> int:
+    """Fix what the paths have and return the exit code; ``write_report`` tells what is left."""
+    from scopelint import pipeline
+
+    choice = _Choice(wishes, is_asking=_is_terminal() and not wishes.diff and not config.quiet)
+    done = pipeline.fix(config, choice.choose)
+    changes = [change for group in done.changes for change in group]
+    for offered in done.failed:
+        complain(f"warning: {_heads(offered)[0]} is not fixed: the fix left something wrong")
+    if wishes.diff:
+        from scopelint.report import diff
+
+        write(diff.unified(changes, _here()))
+        if not config.quiet:
+            more = f", {choice.waiting} more with `--unsafe-fixes`" if choice.waiting else ""
+            complain(f"Would fix {_counted(done)}{more}.")
+        return FOUND if changes else CLEAN
+    is_written = _write(done.changes)
+    if wishes.show_fixes:
+        write(_told(done))
+    if (
+        not config.quiet
+        and config.output_format.is_for_people
+        and (wishes.fix_only or done.applied)
+    ):
+        write(f"Fixed {_counted(done)}.\n" if is_written else "")
+    if not wishes.fix_only:
+        write_report(done)
+    if not is_written:
+        return BROKEN
+    if wishes.exit_non_zero_on_fix and done.applied:
+        return FOUND
+    fails = any(finding.level is not Level.NOTE for finding in done.report.findings)
+    return FOUND if not wishes.fix_only and (fails or done.report.failures) else CLEAN
+
+
+def _write(groups: Sequence[Sequence[Change]]) -> bool:
+    """Write each group of changes whole or not at all, and say whether all are written."""
+    from scopelint import source
+
+    is_written = True
+    for group in groups:
+        try:
+            source.write_together(group)
+        except ScopelintError as error:
+            complain(f"error: {error}")
+            is_written = False
+    return is_written
+
+
+class _Choice:
+    """Decides on each fix: by its applicability, by the options, else by asking."""
+
+    def __init__(self, wishes: Wishes, *, is_asking: bool) -> None:
+        self._wishes = wishes
+        self._is_asking = is_asking
+        self._answer = ""
+        self.waiting = 0
+        self._is_warned = wishes.diff
+
+    def choose(self, offered: Offered) -> bool:
+        """Say whether a fix is applied."""
+        if offered.fix.applicability is not Applicability.UNSAFE:
+            return offered.fix.applicability is Applicability.SAFE
+        if not self._wishes.unsafe_fixes and not self._is_asking:
+            self.waiting += len(offered.findings)
+            return False
+        self._warn(offered.changes[0].path)
+        if self._wishes.unsafe_fixes or self._answer == "a":
+            return True
+        if self._answer == "q":
+            return False
+        self._answer = _asked(offered)
+        return self._answer in ("y", "a")
+
+    def _warn(self, path: str) -> None:
+        """Warn once if git has changes beside this file that nobody could get back."""
+        if not self._is_warned and _is_dirty(os.path.dirname(path)):
+            complain("warning: the working tree has uncommitted changes; fixes will mix with them")
+        self._is_warned = True
+
+
+def _asked(offered: Offered) -> str:
+    from scopelint.report import diff
+
+    shown = [c for c in offered.changes if not _is_helper(c)]
+    click.echo("\n".join(_heads(offered)))
+    click.echo(diff.unified(shown, _here()), nl=False)
+    for change in offered.changes:
+        if _is_helper(change):
+            click.echo(
+                f"new file {os.path.relpath(change.path)}: {change.after.count(chr(10))} lines"
+            )
+    click.echo(f"fix: {offered.fix.title}")
+    if offered.fix.effect:
+        click.echo(f"note: {offered.fix.effect}")
+    answer = click.prompt(
+        "Apply it? [y]es, [n]o, [a]ll, [q]uit",
+        type=click.Choice(["y", "n", "a", "q"]),
+        show_choices=False,
+        default="n",
+    )
+    return str(answer)
+
+
+def _is_helper(change: Change) -> bool:
+    return change.before is None and change.after.count("\n") > _LINES_SHOWN_OF_NEW_FILE
+
+
+def _heads(offered: Offered) -> list[str]:
+    here = _here() + "/"
+    return [
+        f"{f.site.path.removeprefix(here)}:{f.site.span.line}:{f.site.span.column + 1}: "
+        f"{f.code} {f.message}"
+        for f in offered.findings
+    ]
+
+
+def _told(done: FixReport) -> str:
+    """Return the findings that were fixed, by file and rule, as ruff tells them."""
+    here = _here() + "/"
+    counted = Counter(
+        (finding.site.path.removeprefix(here), finding.code, finding.name)
+        for offered in done.applied
+        for finding in offered.findings
+    )
+    lines: list[str] = []
+    last = None
+    for (path, code, name), number in sorted(counted.items()):
+        lines += [f"{path}:"] if path != last else []
+        lines.append(f"    {number} x {code} ({name})")
+        last = path
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _counted(done: FixReport) -> str:
+    number = sum(len(offered.findings) for offered in done.applied)
+    return "1 finding" if number == 1 else f"{number} findings"
+
+
+def _is_dirty(folder: str) -> bool:
+    command = ["git", "-C", folder, "status", "--porcelain", "--untracked-files=no"]
+    try:
+        result = subprocess.run(command, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.returncode == 0 and bool(result.stdout.strip())
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _here() -> str:
+    return os.getcwd().replace(os.sep, "/")

@@ -1,0 +1,186 @@
+"""Applies fixes round by round until nothing changes, and checks every round again."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from scopelint.fix import Planner, contents
+from scopelint.fix.edits import applied
+from scopelint.model import Change, Finding, Fix, Offered, Suppressed
+
+MAX_ROUNDS = 10
+
+Texts: TypeAlias = Mapping[str, str]
+_Key: TypeAlias = "tuple[tuple[str, str, str], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a project is found to have: findings, those that are suppressed, and their plans."""
+
+    findings: Sequence[Finding]
+    suppressed: Sequence[Suppressed]
+    planner: Planner
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The fixes that were applied, the texts that came of them, and the fixes that failed."""
+
+    state: State
+    texts: dict[str, str] = field(default_factory=dict)
+    applied: list[Offered] = field(default_factory=list)
+    failed: list[Offered] = field(default_factory=list)
+
+
+def fixed(
+    look: Callable[[Texts], State],
+    is_wanted: Callable[[Finding], bool],
+    choose: Callable[[Offered], bool],
+) -> Outcome:
+    """Apply the fixes that are chosen, at most ten rounds of them.
+
+    ``look`` checks the project with some texts in the place of those on disk. A fix is offered if
+    all its findings are wanted. It is left out, and told as failed, if a file does not parse
+    after it, if one of its findings stays, or if there is a finding that was not there before.
+    """
+    outcome = Outcome(look({}))
+    chosen: dict[_Key, bool] = {}
+    failed: set[_Key] = set()
+    for _ in range(MAX_ROUNDS):
+        batch: list[Offered] = []
+        for offered in _offers(outcome.state, is_wanted):
+            if _key(offered) in failed:
+                continue
+            if _key(offered) not in chosen:
+                chosen[_key(offered)] = choose(offered)
+            if chosen[_key(offered)] and _together(outcome.state, [*batch, offered]) is not None:
+                batch.append(offered)
+        if not batch:
+            break
+        if _apply(look, outcome, batch):
+            continue
+        for offered in batch:
+            if len(batch) > 1 and _apply(look, outcome, [offered]):
+                break  # the other plans were made for what the files were before
+            failed.add(_key(offered))
+            outcome.failed.append(offered)
+    return outcome
+
+
+def _offers(state: State, is_wanted: Callable[[Finding], bool]) -> Iterator[Offered]:
+    """Yield the fixes of a state, each once, if no comment asks to keep one of its findings."""
+    by_fix: dict[Fix, list[Finding]] = {}
+    for finding in state.findings:
+        if finding.fix is not None:
+            by_fix.setdefault(finding.fix, []).append(finding)
+    kept = {one.finding.fix for one in state.suppressed}
+    for fix, findings in by_fix.items():
+        if fix in kept or not all(is_wanted(finding) for finding in findings):
+            continue
+        workspace = state.planner.workspace
+        changes = (
+            Change(workspace.absolute(path), workspace.text(path), text)
+            for path, text in sorted(_after(state, fix).items())
+        )
+        yield Offered(fix, tuple(findings), tuple(changes))
+
+
+def _after(state: State, fix: Fix) -> Texts:
+    """Return the texts that a fix makes; one without a plan has only its edits."""
+    workspace = state.planner.workspace
+    plan = state.planner.plan_of(fix)
+    if plan is not None:
+        return contents(workspace, [plan])
+    start = len(workspace.absolute(""))
+    paths = sorted({edit.site.path[start:] for edit in fix.edits})
+    return {
+        path: applied(
+            workspace.text(path) or "",
+            [(e.site.span, e.content) for e in fix.edits if e.site.path[start:] == path],
+        )
+        for path in paths
+    }
+
+
+def _together(state: State, batch: Sequence[Offered]) -> Texts | None:
+    """Return the texts that some fixes make together, ``None`` if they get in each other's way."""
+    plans = [state.planner.plan_of(offered.fix) for offered in batch]
+    planned = [plan for plan in plans if plan is not None]
+    try:
+        texts = dict(contents(state.planner.workspace, planned))
+    except ValueError:
+        return None
+    for offered, plan in zip(batch, plans, strict=True):
+        if plan is None:
+            alone = _after(state, offered.fix)
+            if not texts.keys().isdisjoint(alone):
+                return None
+            texts.update(alone)
+    return texts
+
+
+def _apply(look: Callable[[Texts], State], outcome: Outcome, batch: Sequence[Offered]) -> bool:
+    """Apply some fixes if what comes of them is right."""
+    changed = _together(outcome.state, batch)
+    assert changed is not None
+    if not all(_parses(path, text) for path, text in changed.items()):
+        return False
+    texts = {**outcome.texts, **changed}
+    after = look(texts)
+    if not _is_better(outcome.state, after, batch):
+        return False
+    outcome.state, outcome.texts = after, texts
+    outcome.applied.extend(batch)
+    return True
+
+
+def _parses(path: str, text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _is_better(before: State, after: State, batch: Iterable[Offered]) -> bool:
+    """Say whether the findings of some fixes are gone and no other one has come."""
+    left = _identities(before)
+    left.subtract(_identity(finding) for offered in batch for finding in offered.findings)
+    return not _identities(after) - left
+
+
+def _identities(state: State) -> Counter[tuple[str, str, str]]:
+    return Counter(map(_identity, (*state.findings, *(one.finding for one in state.suppressed))))
+
+
+def _identity(finding: Finding) -> tuple[str, str, str]:
+    return finding.site.path, finding.code, finding.message
+
+
+def _key(offered: Offered) -> _Key:
+    """Return what tells a fix from others when lines have moved."""
+    return tuple(sorted(_identity(finding) for finding in offered.findings))
+
+
+def groups(
+    outcome: Outcome, before: Callable[[str], str | None], root: str
+) -> list[tuple[Change, ...]]:
+    """Return all changes, those of fixes that share a file in one group."""
+    found: list[set[str]] = []
+    for offered in outcome.applied:
+        paths = {change.path for change in offered.changes}
+        near = [group for group in found if group & paths]
+        found = [group for group in found if not group & paths]
+        found.append(paths.union(*near))
+    return [
+        tuple(
+            Change(path, before(path[len(root) :]), outcome.texts[path[len(root) :]])
+            for path in sorted(group)
+        )
+        for group in found
+    ]
