@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scopelint.cli.check import command as check
+from scopelint.config import OPTIONS
 from scopelint.rules import RULES
 
 CHECKOUT = Path(__file__).parent.parent
@@ -164,6 +165,12 @@ def test_every_option_of_check_is_in_the_table_of_options() -> None:
     table = README.read_text("utf-8").partition("| Option of `check` |")[2].partition("\n\n")[0]
     options = {word for parameter in check.params for word in parameter.opts if word[0] == "-"}
     assert set(re.findall(r"`(--?[a-z-]+)", table)) == options
+
+
+def test_every_key_of_the_configuration_is_in_the_table_of_keys() -> None:
+    table = README.read_text("utf-8").partition("| Key | Meaning |")[2].partition("\n\n")[0]
+    cells = "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))
+    assert sorted(re.findall(r"`([a-z-]+)`", cells)) == sorted(OPTIONS)
 
 
 def test_relative_links_lead_to_files() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from scopelint import source
 from scopelint.config import (
+    WHOLE_PROJECT,
     Config,
+    Configuration,
     OutputFormat,
     ProjectSettings,
+    Selection,
+    Settings,
     project_settings,
     selected_codes,
 )
@@ -48,8 +52,8 @@ Progress = Callable[[int, int], None]
 
 Choose = Callable[[Offered], bool]
 
+_UNUSED = UnusedSuppression.code
 _NAMES = {rule.code: rule.name for rule in RULES}
-UNUSED = UnusedSuppression.code
 # Small projects are read once and kept; of large ones a file is read again when a name is looked
 # up in it.
 KEPT_BYTES = 32_000_000
@@ -60,13 +64,13 @@ def check(config: Config, progress: Progress | None = None) -> Report:
 
     Raises `ScopelintError` for a selector or a project file that makes no sense.
     """
-    codes = selected_codes(config.select, config.ignore, _NAMES)
-    discovery = source.discover(config.paths)
+    configuration = Configuration(config)
+    discovery = _discovery(config, configuration)
     outcomes: list[_Outcome] = []
-    for files in _sifted(discovery, config, progress):
+    for files in _sifted(discovery, config, configuration, progress):
         index = _index(files)
-        flagged = _flagged(files, index, _nominated(files, index, codes))
-        outcomes.append((files, *_settled(files, flagged, codes)))
+        flagged = _flagged(files, index, _nominated(files, index))
+        outcomes.append((files, *_settled(files, flagged)))
     return _report(config, discovery, outcomes)
 
 
@@ -79,23 +83,22 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     # A run that only checks does without.
     from scopelint.fix.rounds import fixed, groups
 
-    codes = selected_codes(config.select, config.ignore, _NAMES)
-    fixable = codes & selected_codes(config.fixable, config.unfixable, _NAMES)
+    fixable = selected_codes([Selection(config.fixable or None, ignore=config.unfixable)], _NAMES)
     by_name = {code for code, name in _NAMES.items() if {code, name} & set(config.select)}
-    discovery = source.discover(config.paths)
+    configuration = Configuration(config)
+    discovery = _discovery(config, configuration)
     outcomes: list[_Outcome] = []
     report = FixReport(Report((), (), 0))
-    for files in _sifted(discovery, config, progress):
-        selected = {files.absolute(path) for path in files.project.selected}
+    for files in _sifted(discovery, config, configuration, progress):
 
-        def is_wanted(finding: Finding, selected: Container[str] = selected) -> bool:
+        def is_wanted(finding: Finding, files: _Files = files) -> bool:
             is_asked_for = finding.level is not Level.NOTE or finding.code in by_name
-            return is_asked_for and finding.code in fixable and finding.site.path in selected
+            return is_asked_for and finding.code in fixable and files.is_on(finding)
 
         done = fixed(functools.partial(_look, files), is_wanted, choose)
         now = files.with_texts(done.texts)
-        left = [f for f in done.state.findings if f.code in codes and f.site.path in selected]
-        silenced = [one for one in done.state.suppressed if one.finding.site.path in selected]
+        left = [finding for finding in done.state.findings if files.is_on(finding)]
+        silenced = [one for one in done.state.suppressed if files.is_on(one.finding)]
         outcomes.append((now, left, silenced))
         report = replace(
             report,
@@ -110,28 +113,64 @@ def _look(files: _Files, texts: Mapping[str, str]) -> State:
     """Look at all files of a project with some texts in the place of those on disk."""
     from scopelint.fix.rounds import State
 
-    codes = frozenset(_NAMES)
     changed = files.with_texts(texts)
+    changed.chosen = _Chosen({})
     changed.project = replace(changed.project, selected=frozenset(changed.project.files))
     index = _index(changed)
     planner = _planner(changed, index)
-    flagged = _flagged(changed, index, _nominated(changed, index, codes), planner)
-    return State(*_settled(changed, flagged, codes), planner)
+    flagged = _flagged(changed, index, _nominated(changed, index), planner)
+    return State(*_settled(changed, flagged), planner)
 
 
 def _sifted(
-    discovery: source.Discovery, config: Config, progress: Progress | None
+    discovery: source.Discovery,
+    config: Config,
+    configuration: Configuration,
+    progress: Progress | None,
 ) -> Iterator[_Files]:
     """Yield the files of every project, read for the first time."""
     total = sum(len(project.files) for project in discovery.projects)
     done = 0
     for project in discovery.projects:
-        files = _Files(project, is_sifted=config.prescan)
+        files = _opened(project, configuration, is_sifted=config.prescan)
+        if config.stdin is not None:
+            files.give(config.stdin)
         for _ in files.sift():
             done += 1
             if progress is not None:
                 progress(done, total)
         yield files
+
+
+def files_of(config: Config) -> tuple[str, ...]:
+    """Return the absolute paths of the files that a run would report on."""
+    discovery = _discovery(config, Configuration(config))
+    return tuple(f"{p.root}/{path}" for p in discovery.projects for path in sorted(p.selected))
+
+
+def settings_of(config: Config) -> Iterator[tuple[str, Settings, ProjectSettings]]:
+    """Yield the root of every project that a run would look at, and what holds there."""
+    configuration = Configuration(config)
+    for project in _discovery(config, configuration).projects:
+        settings = configuration.at(project.root)
+        yield project.root, settings, _settings(project, configuration)
+
+
+def _discovery(config: Config, configuration: Configuration) -> source.Discovery:
+    def sieve_at(directory: str) -> source.Sieve:
+        settings = configuration.at(directory)
+        # Whether its rules exist matters even where there is nothing to check.
+        settings.codes(_NAMES)
+        return source.Sieve(
+            settings.excluded,
+            settings.has_default_excludes,
+            settings.respects_gitignore,
+            settings.forces_exclude,
+        )
+
+    sieve_at(configuration.here)
+    given = config.paths[0] if config.stdin is not None else None
+    return source.discover(config.paths, sieve_at, given)
 
 
 def _report(config: Config, discovery: source.Discovery, outcomes: Iterable[_Outcome]) -> Report:
@@ -186,10 +225,12 @@ def why(path: str, line: int) -> tuple[Explanation, str]:
 
 def _files_around(path: str) -> _Files:
     """Return the files of the project of one file, which must be one that rules look at."""
-    discovery = source.discover([path])
+    config = Config((path,))
+    configuration = Configuration(config)
+    discovery = _discovery(config, configuration)
     for failure in discovery.failures:
         raise ScopelintError(f"{path}: {failure.message}")
-    files = _Files(discovery.projects[0], is_sifted=True)
+    files = _opened(discovery.projects[0], configuration, is_sifted=True)
     for _ in files.sift():
         pass
     if len(files.project.named) != 1:
@@ -204,11 +245,40 @@ def _files_around(path: str) -> _Files:
     return files
 
 
+class _Chosen:
+    """Which rules are on in the files below some directories, by what holds in these.
+
+    Without any directory all rules are.
+    """
+
+    def __init__(self, at: Mapping[str, Settings]) -> None:
+        self._at = at
+        self._codes: dict[str, frozenset[str]] = {}
+        on = [settings.codes(_NAMES) for settings in at.values()]
+        self.anywhere = frozenset[str]().union(*on) if on else frozenset(_NAMES)
+
+    def codes(self, path: str) -> frozenset[str]:
+        """Return the codes of the rules that are on in a file, by its absolute path."""
+        if not self._at:
+            return self.anywhere
+        if path not in self._codes:
+            around = (d for d in self._at if path.startswith(f"{d.rstrip('/')}/"))
+            self._codes[path] = self._at[max(around, key=len)].codes_in(path, _NAMES)
+        return self._codes[path]
+
+
+def _opened(project: source.Project, configuration: Configuration, *, is_sifted: bool) -> _Files:
+    at = {path: configuration.at(path) for path in (project.root, *project.settings)}
+    return _Files(project, _settings(project, configuration), _Chosen(at), is_sifted)
+
+
 @dataclass(slots=True)
 class _Files:
     """The files of one project: what was read of them, and which could not be."""
 
     project: source.Project
+    settings: ProjectSettings
+    chosen: _Chosen
     is_sifted: bool
     seeds: list[str] = field(default_factory=list)
     commented: list[str] = field(default_factory=list)
@@ -221,6 +291,16 @@ class _Files:
 
     def __post_init__(self) -> None:
         self._names = ModuleNames(self.project.files)
+
+    def give(self, raw: bytes) -> None:
+        """Take these bytes for what stands in the one file that was named."""
+        self._kept.update(dict.fromkeys(self.project.named, raw))
+
+    def is_on(self, finding: Finding) -> bool:
+        """Say whether a finding is one to report: in a selected file, by a rule that is on."""
+        path = finding.site.path
+        is_selected = path.removeprefix(self.absolute("")) in self.project.selected
+        return is_selected and finding.code in self.chosen.codes(path)
 
     def absolute(self, path: str) -> str:
         """Return the absolute path of a file."""
@@ -302,7 +382,8 @@ class _Files:
     def with_texts(self, texts: Mapping[str, str]) -> _Files:
         """Return the same files with some texts in the place of those on disk, or beside them."""
         names = tuple(sorted({*self.project.files, *texts}))
-        changed = _Files(replace(self.project, files=names), self.is_sifted)
+        project = replace(self.project, files=names)
+        changed = _Files(project, self.settings, self.chosen, self.is_sifted)
         changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
         changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
         for _ in changed.sift():
@@ -347,45 +428,56 @@ def _index(files: _Files) -> ProjectIndex:
         files.seeds,
         files.facts,
         files.mentioning,
-        _settings(files.project),
+        files.settings,
     )
 
 
-def _nominated(
-    files: _Files, index: ProjectIndex, codes: frozenset[str]
-) -> Mapping[str, Sequence[Nomination]]:
+def _nominated(files: _Files, index: ProjectIndex) -> Mapping[str, Sequence[Nomination]]:
     """Return what the rules nominate in the files that the run reports on."""
-    looks = UNUSED in codes
+    selected = files.project.selected
     commented = {
-        files.absolute(p) for p in files.commented if looks and p in files.project.selected
+        files.absolute(path)
+        for path in files.commented
+        if path in selected and _UNUSED in files.chosen.codes(files.absolute(path))
     }
     found: dict[str, dict[Nomination, None]] = {}
     for path in sorted(files.project.named):
         index.modules.facts(path)
     for rule in RULES:
         # Whether a comment is needless does not depend on the rules that are on.
-        if not commented and rule.code not in codes:
+        if not commented and rule.code not in files.chosen.anywhere:
             continue
         for nomination in rule.nominate(index):
             if isinstance(nomination, Silence):
                 continue
             path = nomination.place.path
             # A comment beside a related site of a finding in another file belongs there.
-            is_told = path in files.project.selected or any(
+            absolute = files.absolute(path)
+            is_told = absolute in commented or any(
                 related.site.path in commented for related in nomination.related
             )
+            is_told |= path in selected and rule.code in files.chosen.codes(absolute)
             if is_told and not files.is_provider(path):
                 found.setdefault(path, {})[nomination] = None
     return {path: tuple(found[path]) for path in sorted(found)}
 
 
-def _settings(project: source.Project) -> ProjectSettings:
+def _settings(project: source.Project, configuration: Configuration) -> ProjectSettings:
     """Return the settings of a project.
 
     A nested project whose file cannot be read, say a template of one, does not end the run.
     """
+    own = configuration.at(project.root)
+    for directory in project.settings:
+        inner = configuration.at(directory)
+        for name in WHOLE_PROJECT:
+            if inner.origins.get(name, "") not in ("", own.origins.get(name)):
+                raise ScopelintError(
+                    f"{inner.origins[name]}: `{name}` holds for a whole project; "
+                    f"set it in {project.root}"
+                )
     try:
-        return project_settings(project.root)
+        return project_settings(project.root, own)
     except ScopelintError:
         if not project.is_nested:
             raise
@@ -395,7 +487,7 @@ def _settings(project: source.Project) -> ProjectSettings:
 def _planner(files: _Files, index: ProjectIndex) -> Planner:
     from scopelint.fix import Planner, Workspace
 
-    return Planner(Workspace(index, _settings(files.project), files.text_of))
+    return Planner(Workspace(index, files.settings, files.text_of))
 
 
 def _flagged(
@@ -417,20 +509,15 @@ def _flagged(
 
 
 def _settled(
-    files: _Files, flagged: Iterator[Finding], codes: frozenset[str]
+    files: _Files, flagged: Iterator[Finding]
 ) -> tuple[Sequence[Finding], Sequence[Suppressed]]:
     """Return the findings to report, and those that a comment suppresses."""
     kept, suppressed = _parted(files, tuple(flagged))
     if not files.commented:
         return kept, suppressed
-    reported = {files.absolute(path) for path in files.project.selected}
     return (
-        [one for one in kept if one.code in codes and one.site.path in reported],
-        [
-            one
-            for one in suppressed
-            if one.finding.code in codes and one.finding.site.path in reported
-        ],
+        [one for one in kept if files.is_on(one)],
+        [one for one in suppressed if files.is_on(one.finding)],
     )
 
 

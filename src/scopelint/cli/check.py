@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from scopelint.cli.fixing import Wishes, fix, fix_options
+from scopelint.cli.options import ProjectOptions, config_of, project_options, words
+from scopelint.cli.settings import settings_shown
 from scopelint.cli.terminal import (
     CLEAN,
     FOUND,
@@ -19,7 +22,7 @@ from scopelint.cli.terminal import (
     uses_colour,
     write,
 )
-from scopelint.config import Color, Config, OutputFormat
+from scopelint.config import Color, Config, Configuration, OutputFormat
 from scopelint.model import Level, ScopelintError
 
 if TYPE_CHECKING:
@@ -28,9 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument("paths", nargs=-1)
-@click.option("--select", multiple=True, metavar="RULES", help="Rules to check for.")
-@click.option("--ignore", multiple=True, metavar="RULES", help="Rules to leave out.")
+@project_options
 @click.option(
     "--output-format",
     type=click.Choice([choice.value for choice in OutputFormat]),
@@ -54,12 +55,11 @@ if TYPE_CHECKING:
 )
 @click.option("--statistics", is_flag=True, help="Show how many findings each rule has.")
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option("--show-files", is_flag=True, help="List the files that would be checked.")
+@click.option("--show-settings", is_flag=True, help="Show what holds, and where it comes from.")
 @click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
 @fix_options
 def command(
-    paths: tuple[str, ...],
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
     output_format: str | None,
     output_file: str | None,
     statistics: bool,
@@ -67,30 +67,32 @@ def command(
     quiet: bool,
     verbose: bool,
     exit_zero: bool,
+    show_files: bool,
+    show_settings: bool,
     no_prescan: bool,
     wishes: Wishes,
+    **options: Unpack[ProjectOptions],
 ) -> int:
     """Check files and directories, by default the working directory.
 
     RULES are codes, prefixes of codes, names or ALL, separated by commas; the more specific
     selector wins. `scopelint rule --all` tells what there is.
     """
-    if "" in paths:
-        raise click.UsageError("A path is empty.")
-    config = Config(
-        paths=paths or (".",),
-        select=_split(select),
-        ignore=_split(ignore),
-        output_format=OutputFormat(output_format or _default_format()),
+    config = replace(
+        config_of(options),
         output_file=output_file,
         statistics=statistics,
         color=Color(color),
         quiet=quiet,
         verbose=verbose,
         prescan=not no_prescan,
-        fixable=_split(wishes.fixable),
-        unfixable=_split(wishes.unfixable),
+        fixable=words(wishes.fixable),
+        unfixable=words(wishes.unfixable),
     )
+    if show_files or show_settings:
+        write((_files if show_files else settings_shown)(config))
+        return CLEAN
+    config = replace(config, output_format=_format(output_format, config))
     if statistics and not (config.output_format.is_for_people or _is_json(config)):
         raise click.UsageError("--statistics has the formats full, concise, grouped and json.")
     if wishes.are_any:
@@ -200,10 +202,18 @@ def _is_json(config: Config) -> bool:
     return config.output_format is OutputFormat.JSON
 
 
-def _split(selectors: tuple[str, ...]) -> tuple[str, ...]:
-    words = (word.strip() for selector in selectors for word in selector.split(","))
-    return tuple(word for word in words if word)
-
-
-def _default_format() -> OutputFormat:
+def _format(given: str | None, config: Config) -> OutputFormat:
+    """Return the format that is asked for, else configured here, else right for the output."""
+    if given is not None:
+        return OutputFormat(given)
+    configuration = Configuration(config)
+    configured = configuration.at(configuration.here).output_format
+    if configured is not None:
+        return configured
     return OutputFormat.FULL if sys.stdout.isatty() else OutputFormat.CONCISE
+
+
+def _files(config: Config) -> str:
+    from scopelint import pipeline
+
+    return "".join(f"{path}\n" for path in pipeline.files_of(config))

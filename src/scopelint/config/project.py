@@ -1,0 +1,37 @@
+"""What holds for a whole project: by its configuration, else by its own metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scopelint.config.files import Settings
+from scopelint.metadata import Metadata, metadata_of
+
+DEFAULT_TARGET = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """What a project says about itself.
+
+    ``target_version`` is the lowest Python it runs on, ``backends`` what it is configured to run
+    on: names such as ``trio``, or ``None`` where the configuration does not say.
+    """
+
+    target_version: tuple[int, int] = DEFAULT_TARGET
+    backends: tuple[str, ...] | None = None
+    carriers: tuple[str, ...] = ()
+    metadata: Metadata = field(default_factory=Metadata)
+
+
+def project_settings(root: str, settings: Settings | None = None) -> ProjectSettings:
+    """Return what holds for the project at ``root``, given what its configuration says."""
+    settings = settings or Settings()
+    metadata = metadata_of(root)
+    lowest = metadata.lowest_python()
+    return ProjectSettings(
+        settings.target_version or (lowest[0] if lowest else DEFAULT_TARGET),
+        settings.backends,
+        settings.carriers,
+        metadata,
+    )

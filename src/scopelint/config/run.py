@@ -1,0 +1,62 @@
+"""What one run is asked to do."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class OutputFormat(enum.Enum):
+    """How a report is written."""
+
+    FULL = "full"
+    CONCISE = "concise"
+    GROUPED = "grouped"
+    JSON = "json"
+    JSON_LINES = "json-lines"
+    SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+
+    @property
+    def is_for_people(self) -> bool:
+        """Say whether closing lines are part of it; other formats are read by programs."""
+        return self in (OutputFormat.FULL, OutputFormat.CONCISE, OutputFormat.GROUPED)
+
+
+class Color(enum.Enum):
+    """Whether text output is coloured; ``AUTO`` asks the terminal and the environment."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What one run is asked to do.
+
+    ``overrides`` are options of configuration files that the command line gives, under the names
+    and with the values that they have in TOML; ``configs`` are the values of ``--config``, each a
+    file or one or more options as TOML. ``stdin`` is the text of the one of the paths that stands
+    for standard input.
+    """
+
+    paths: tuple[str, ...]
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    configs: tuple[str, ...] = ()
+    is_isolated: bool = False
+    stdin: bytes | None = None
+    output_format: OutputFormat = OutputFormat.CONCISE
+    output_file: str | None = None
+    statistics: bool = False
+    color: Color = Color.AUTO
+    quiet: bool = False
+    verbose: bool = False
+    prescan: bool = True
+    fixable: tuple[str, ...] = ()
+    unfixable: tuple[str, ...] = ()
