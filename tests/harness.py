@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scopelint.model import Applicability, FixReport
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 MARKER = re.compile(
@@ -88,10 +90,25 @@ class Fixture:
             (folder / "pyproject.toml").write_text('[project]\nname = "fixture"\n', "utf-8")
         return folder
 
+    @property
+    def golden(self) -> Path:
+        """The file or folder that holds what the fix of the fixture changes, if it has a fix."""
+        return self.path.with_name(f"{self.path.stem}.fixed{self.path.suffix}")
+
+    def fixed_sources(self) -> dict[str, str]:
+        """Return the golden texts of the files that the fix changes, by relative path."""
+        if self.golden.is_file():
+            return {self.path.name: self.golden.read_text("utf-8")}
+        return {
+            found.relative_to(self.golden).as_posix(): found.read_text("utf-8")
+            for found in sorted(self.golden.rglob("*.py*"))
+            if found.suffix in {".py", ".pyi"}
+        }
+
 
 def is_aside(path: Path) -> bool:
-    """Say whether a file lies beside the fixtures: a golden or a scenario."""
-    return path.name.endswith(".fixed.py") or path.name.startswith("scenario_")
+    """Say whether a file or folder lies beside the fixtures: a golden or a scenario."""
+    return ".fixed" in path.suffixes or path.name.startswith("scenario_")
 
 
 def fixtures() -> list[Fixture]:
@@ -107,7 +124,7 @@ def fixtures() -> list[Fixture]:
 def is_project(path: Path) -> bool:
     """Say whether a file or folder is a fixture."""
     if path.is_dir():
-        return path.name != "__pycache__"
+        return path.name != "__pycache__" and not is_aside(path)
     return path.suffix in {".py", ".pyi"} and not is_aside(path)
 
 
@@ -180,6 +197,20 @@ def lint(
         )
         for finding in report.findings
     )
+
+
+def fix(root: Path) -> FixReport:
+    """Apply every fix that a project can have, those that change behaviour and of notes too."""
+    from scopelint import source
+    from scopelint.config import Config
+    from scopelint.pipeline import fix
+    from scopelint.rules import RULES
+
+    config = Config(paths=(str(root),), select=tuple(rule.code for rule in RULES))
+    done = fix(config, lambda offered: offered.fix.applicability is not Applicability.DISPLAY_ONLY)
+    for group in done.changes:
+        source.write_together(group)
+    return done
 
 
 def told(expected: Iterable[Mark], found: Iterable[Mark]) -> list[Mark]:

@@ -83,6 +83,7 @@ class _Remover(cst.CSTTransformer):
     def __init__(self, lost: frozenset[str]) -> None:
         super().__init__()
         self._lost = lost
+        self._removed: set[cst.CSTNode] = set()
         self.conditions: set[str] = set()
 
     def leave_SimpleStatementLine(
@@ -93,6 +94,7 @@ class _Remover(cst.CSTTransformer):
             return updated_node
         body = [left for part in updated_node.body if (left := self._left(part)) is not None]
         if not body:
+            self._removed.add(original_node)
             return cst.RemoveFromParent()
         if body == list(updated_node.body):
             return updated_node
@@ -111,6 +113,36 @@ class _Remover(cst.CSTTransformer):
         names = [*left[:-1], left[-1].with_changes(comma=part.names[-1].comma)]
         return part.with_changes(names=names)
 
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
+        """Close the gaps at the top level."""
+        return updated_node.with_changes(body=self._closed(original_node, updated_node))
+
+    def leave_IndentedBlock(
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
+        """Close the gaps in a block."""
+        return updated_node.with_changes(body=self._closed(original_node, updated_node))
+
+    def _closed(
+        self, original: cst.Module | cst.IndentedBlock, updated: cst.Module | cst.IndentedBlock
+    ) -> Sequence[cst.BaseStatement]:
+        """Return what is left of a body; what comes after a removed line takes its blank lines."""
+        kept: list[cst.BaseStatement] = []
+        left = iter(updated.body)
+        blanks: Sequence[cst.EmptyLine] | None = None
+        for line in original.body:
+            if line in self._removed:
+                blanks = getattr(line, "leading_lines", ()) if blanks is None else blanks
+                continue
+            new = next(left)
+            if blanks is not None:
+                own, rest = _split(getattr(new, "leading_lines", ()))
+                own = (own or blanks) if kept else ()
+                new = new.with_changes(leading_lines=[*own, *rest])
+                blanks = None
+            kept.append(new)
+        return kept
+
     def leave_If(
         self, original_node: cst.If, updated_node: cst.If
     ) -> cst.BaseStatement | cst.RemovalSentinel:
@@ -121,6 +153,7 @@ class _Remover(cst.CSTTransformer):
         lines = [*updated_node.leading_lines, *getattr(updated_node.body, "footer", ())]
         if updated_node.orelse is None and not _has_comment(lines):
             self.conditions |= _names_of(original_node.test)
+            self._removed.add(original_node)
             return cst.RemoveFromParent()
         return updated_node.with_changes(body=_passing(updated_node.body))
 
@@ -251,6 +284,8 @@ def _inserted(
 ) -> cst.Module:
     line = _Line([_statement(item, package, [each for _, each in tops])])
     key = _key(line.body[0], package)
+    if item.is_own and key[0] != _RELATIVE:
+        key = (_OWN, *key[1:])
     end = _end_of_block(module)
     block = [(index, _key(each, package)) for index, each in tops if index <= end]
     if not block:

@@ -45,7 +45,9 @@ def owned(tree: Tree, kept: Kept, helper: str) -> Rewritten:
 def enters(tree: Tree, kept: Kept) -> bool:
     """Say whether a file enters the group by hand."""
     codemod = _Owner(tree, kept)
-    return any(codemod.is_group(node) and codemod.is_entered(node) for node in tree.nodes())
+    return codemod.is_made_entered() or any(
+        codemod.is_group(node) and codemod.is_entered(node) for node in tree.nodes()
+    )
 
 
 class _Owner:
@@ -76,7 +78,13 @@ class _Owner:
         parent = self._tree.parent(node)
         return isinstance(parent, cst.Attribute) and parent.attr.value == "__aenter__"
 
+    def is_made_entered(self) -> bool:
+        """Say whether the group is entered in the expression that makes it."""
+        return any(node is not None and self.is_entered(node) for node in self._creations)
+
     def _verdict(self, node: cst.CSTNode) -> bool | None:
+        if isinstance(node, cst.NamedExpr):
+            return self._verdict(node.target)
         if isinstance(node, cst.Attribute):
             if node.attr.value != self._kept.name:
                 return False
@@ -167,9 +175,10 @@ class _Owner:
                 self._annotated(parent)
                 if parent.value is not None:
                     self._store(parent.value, node, is_certain=is_certain)
-            case cst.NamedExpr(target=target, value=value):
-                other = value if target is node else target
-                if self._verdict(other) is not True and other not in self._creations:
+            case cst.NamedExpr(target=target) if target is node:
+                self._store(parent.value, node, is_certain=is_certain)
+            case cst.NamedExpr(target=target):
+                if self._verdict(target) is not True:
                     self._refuse("it is stored under another name", node)
             case cst.Assign(targets=targets):
                 if any(self._verdict(target.target) is not True for target in targets):

@@ -37,14 +37,17 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     _check_relatives(workspace, key)
     helper = helper_for(workspace, key.owner.path, OWNER)
     rewritten: dict[str, Rewritten] = {}
-    is_entered = False
+    is_entered = is_made = False
     for module in workspace.index.modules.mentioning(key.name):
         kept = _kept(workspace, key, module)
         tree = workspace.tree(module.path)
+        is_made = is_made or bool(kept.creations)
         is_entered = is_entered or enters(tree, kept)
         result = owned(tree, kept, helper.module)
         if result.module is not tree.module:
             rewritten[module.path] = result
+    if not is_made:
+        raise RefusedError(f"where `{key.name}` is made was not found")
     if not is_entered:
         raise RefusedError(f"nothing enters `{key.name}`")
     return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, EFFECT)
@@ -59,12 +62,19 @@ def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
             where = Where(module.path, number, position)
             for expression in _expressions(event):
                 if _may_name(expression, key):
-                    verdict = _verdict(workspace, key, expression, where)
+                    is_bound = isinstance(event, facts.StoreEvent) and expression == event.target
+                    point = Where(module.path, number, position + 1) if is_bound else where
+                    verdict = _verdict(workspace, key, expression, point)
                     place = (number, render(expression))
                     names[place] = verdict if names.get(place, verdict) is verdict else None
             if isinstance(event, facts.StoreEvent) and event.annotation is not None:
                 if workspace.index.objects.key(event.target, where) == key:
                     types.update(_types(workspace, event.annotation, where))
+        for parameter in frame.parameters:
+            if names.get((number, parameter.name)):
+                raise RefusedError(
+                    f"`{parameter.name}` is passed in ({module.path}:{frame.span.line})"
+                )
     names = {
         place: verdict
         for place, verdict in names.items()
