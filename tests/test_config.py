@@ -17,6 +17,9 @@ from scopelint.config import (
     selected_codes,
 )
 from scopelint.model import ScopelintError
+from scopelint.pipeline import check
+
+ENTER = "import anyio\n\nscope = anyio.CancelScope()\nscope.__enter__()\n"
 
 KNOWN = {
     "SCP101": "scope-exit-in-other-task",
@@ -248,3 +251,52 @@ def test_a_mistake_on_the_command_line_is_told(root: Path, config: Config, sente
 
 def test_every_kind_of_option_is_used() -> None:
     assert {option.kind for option in OPTIONS.values()} == set(Kind)
+
+
+# --- carriers ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("carrier", "sentence"),
+    [
+        (
+            "!mcp.stdio_clint",
+            "`carriers`: there is no carrier `mcp.stdio_clint`; did you mean `mcp",
+        ),
+        ("app.nothing", "`carriers`: `app.nothing` is no class or function of the project"),
+        ("!app.VALUE", "`carriers`: `app.VALUE` is no class or function of the project"),
+    ],
+)
+def test_a_carrier_that_leads_nowhere_is_told(root: Path, carrier: str, sentence: str) -> None:
+    write(root / "app.py", "VALUE = 1\n")
+    write(root / "scopelint.toml", f'carriers = ["{carrier}"]\n')
+    with pytest.raises(ScopelintError) as caught:
+        check(Config((str(root),)))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_what_holds_for_a_whole_project_cannot_differ_in_it(root: Path) -> None:
+    write(root / "pyproject.toml", '[tool.scopelint]\nbackends = ["trio"]\n')
+    write(root / "app/x.py", "")
+    write(root / "app/scopelint.toml", 'backends = ["asyncio"]\n')
+    with pytest.raises(ScopelintError, match="`backends` holds for a whole project; set it in "):
+        check(Config((str(root),)))
+
+
+def test_the_closest_file_decides_which_rules_are_on(root: Path) -> None:
+    write(root / "pyproject.toml", '[tool.scopelint]\nignore = ["SCP102"]\n')
+    write(root / "app/a.py", ENTER)
+    write(root / "app/tests/a.py", ENTER)
+    write(root / "app/tests/scopelint.toml", "")
+    (finding,) = check(Config((str(root),))).findings
+    assert finding.site.path == f"{root.as_posix()}/app/tests/a.py"
+
+
+def test_standard_input_stands_for_a_file_of_the_project(root: Path) -> None:
+    write(root / "pyproject.toml", '[project]\nname = "p"\n')
+    write(root / "app/made.py", "import anyio\n\n\nclass Own(anyio.CancelScope):\n    pass\n")
+    write(root / "app/used.py", "")
+    text = b"from app.made import Own\n\nown = Own()\nown.__enter__()\n"
+    for name in ("app/used.py", "app/new.py"):
+        (finding,) = check(Config((name,), stdin=text)).findings
+        assert (finding.code, finding.site.path) == ("SCP102", f"{root.as_posix()}/{name}")

@@ -53,6 +53,12 @@ class ModuleNames:
             return None
         return min(candidates, key=lambda path: _nearness(path, importer))
 
+    def containing(self, dotted: str) -> str | None:
+        """Return the longest dotted name of a module that a dotted name begins with."""
+        parts = dotted.split(".")
+        prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        return next((prefix for prefix in prefixes if prefix in self._by_name), None)
+
     @cached_property
     def _by_name(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}

@@ -38,7 +38,8 @@ class ProjectIndex:
     ) -> None:
         self._seeds = seeds
         self.modules = Modules(root, files, load, mentioning)
-        self.inference = Inference(self.modules)
+        self.inference = Inference(self.modules, settings.carriers)
+        self.inference.carriers.resolve()
         self.spawners = Spawners(self.inference, settings.target_version)
         self.callers = Callers(self.inference, self.spawners)
         self.objects = Objects(self.inference)

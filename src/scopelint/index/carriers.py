@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from scopelint import facts
+from scopelint.config import nearest_word
 from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame, FrameKind, WithEvent
 from scopelint.index import flow
 from scopelint.index.project import end_of
-from scopelint.index.values import Callable, External, FrameRef, Held, Instance, Where
+from scopelint.index.values import Callable, Class, External, FrameRef, Held, Instance, Where
 from scopelint.libraries import (
     CARRIERS,
     ENTER_METHODS,
@@ -18,24 +19,71 @@ from scopelint.libraries import (
     MIXIN_METHODS,
     SCOPES,
 )
-from scopelint.model import ScopeKind
+from scopelint.model import ScopeKind, ScopelintError
 
 if TYPE_CHECKING:
     from scopelint.index.infer import Inference
 
 
-class Carriers:
-    """Answers what a context manager is or holds: by the tables, or by what its enter does."""
+# What a configured carrier holds is not said; both anyio and trio insist on the host task.
+_CONFIGURED_HOLDS = "anyio"
 
-    def __init__(self, inference: Inference) -> None:
+
+class Carriers:
+    """Answers what a context manager is or holds: by the tables, or by what its enter does.
+
+    ``configured`` are dotted names that the configuration adds to the carriers or, with ``!`` in
+    front, takes away; ``external`` are the names of carriers outside the project.
+    """
+
+    def __init__(self, inference: Inference, configured: Sequence[str]) -> None:
         self._inference = inference
         self._modules = inference.modules
+        self._added = frozenset(name for name in configured if not name.startswith("!"))
+        self._denied = frozenset(name[1:] for name in configured if name.startswith("!"))
+        self._configured: dict[FrameRef, bool] = {}
+        self.external = (CARRIERS.keys() - self._denied) | self._added
+
+    def resolve(self) -> None:
+        """Find the classes and functions of the project that the configuration names.
+
+        Raises `ScopelintError` for a name that leads nowhere.
+        """
+        for name in sorted(self._added | self._denied):
+            module = self._modules.names.containing(name)
+            if module is None:
+                if name in self._denied - CARRIERS.keys():
+                    hint = nearest_word(name, tuple(CARRIERS))
+                    raise ScopelintError(f"`carriers`: there is no carrier `{name}`{hint}")
+                continue
+            values = self._inference.named(name, module)
+            refs = [value.ref for value in values if isinstance(value, Class | Callable)]
+            if not refs:
+                raise ScopelintError(f"`carriers`: `{name}` is no class or function of the project")
+            self._configured.update(dict.fromkeys(refs, name in self._added))
+
+    def is_configured(self, ref: FrameRef) -> bool:
+        """Say whether the configuration calls a function or class of the project a carrier."""
+        return self._configured.get(ref, False)
 
     def held(self, made_by: FrameRef | str) -> Held | None:
         """Return what scope an object is or holds, from what made it."""
         if isinstance(made_by, str):
-            return _external(made_by)
+            return self._external(made_by)
+        if made_by in self._configured:
+            is_carrier = self._configured[made_by]
+            held = Held(ScopeKind.TASK_GROUP, _CONFIGURED_HOLDS, "carrier")
+            return self._as_carrier(made_by, held if is_carrier else None)
         return self._inference.once(("held", made_by), lambda: self._held(made_by), None)
+
+    def _external(self, name: str) -> Held | None:
+        scope = SCOPES.get(name)
+        if scope is not None:
+            return Held(scope.kind, scope.library, scope.label)
+        if name not in self.external:
+            return None
+        library = CARRIERS[name].held if name in CARRIERS else _CONFIGURED_HOLDS
+        return Held(ScopeKind.TASK_GROUP, library, "carrier", name)
 
     def _held(self, ref: FrameRef) -> Held | None:
         if self._modules.frame(ref).kind is not FrameKind.CLASS:
@@ -44,7 +92,7 @@ class Carriers:
         enter = classes.enter_method(ref)
         for base in classes.lineage(ref):
             if isinstance(base, str):
-                known = _external(base)
+                known = self._external(base)
                 if known is None:
                     continue
                 if enter is None or known.carrier is None or self._calls_base(enter):
@@ -184,16 +232,6 @@ class Carriers:
     def _is_stack(self, expression: Expression, where: Where) -> bool:
         scopes = self._inference.scopes(expression, where)
         return any(held.kind is ScopeKind.EXIT_STACK for _, held in scopes)
-
-
-def _external(name: str) -> Held | None:
-    scope = SCOPES.get(name)
-    if scope is not None:
-        return Held(scope.kind, scope.library, scope.label)
-    carrier = CARRIERS.get(name)
-    if carrier is not None:
-        return Held(ScopeKind.TASK_GROUP, carrier.held, "carrier", name)
-    return None
 
 
 def _weightiest(found: list[Held]) -> Held | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable as Function
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from scopelint import facts
@@ -64,10 +64,10 @@ _Answer = TypeVar("_Answer")
 class Inference:
     """Answers what expressions may be; every answer is memorized."""
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(self, modules: Modules, carriers: Sequence[str] = ()) -> None:
         self.modules = modules
         self.classes = Classes(modules, self)
-        self.carriers = Carriers(self)
+        self.carriers = Carriers(self, carriers)
         self._answers = Answers()
 
     def once(self, key: tuple[object, ...], answer: Function[[], _Answer], gap: _Answer) -> _Answer:
@@ -188,7 +188,7 @@ class Inference:
 
     def _from_stars(self, path: str, name: str) -> tuple[Value, ...]:
         for star in self.modules.bindings(path).stars:
-            if f"{star}.{name}" in SCOPES or f"{star}.{name}" in CARRIERS:
+            if f"{star}.{name}" in SCOPES or f"{star}.{name}" in self.carriers.external:
                 return (External(f"{star}.{name}"),)
             module = self.modules.names.find(star, path)
             if module is None or name.startswith("_"):
@@ -218,6 +218,13 @@ class Inference:
         if symbol.path == symbol.module:
             return (Module(path),)
         return self.member(Module(path), symbol.path.removeprefix(f"{symbol.module}."))
+
+    def named(self, dotted: str, module: str) -> tuple[Value, ...]:
+        """Return what a dotted name of a module of the project may be."""
+        values: tuple[Value, ...] = self.imported(facts.Symbol(module, module), "")
+        for name in dotted.removeprefix(module).split(".")[1:]:
+            values = tuple(found for value in values for found in self.member(value, name))
+        return values
 
     # --- parameters and annotations ---------------------------------------------------
 
@@ -258,7 +265,11 @@ class Inference:
                 case Instance(made_by=FrameRef()) | Container():
                     return True
                 case Instance(made_by=str(name)):
-                    if name in SCOPES or name in CARRIERS or name.startswith("builtins."):
+                    if (
+                        name in SCOPES
+                        or name in self.carriers.external
+                        or name.startswith("builtins.")
+                    ):
                         return True
                 case _:
                     continue
@@ -460,7 +471,7 @@ class Inference:
                 yield from results
             case Callable(ref=ref):
                 frame = self.modules.frame(ref)
-                if self.is_generator_manager(ref):
+                if self.is_generator_manager(ref) or self.carriers.is_configured(ref):
                     yield Instance(ref, place, Entry.NOT)
                 elif frame.is_generator:
                     return
