@@ -127,9 +127,9 @@ def test_the_fixed_form_does_not_fail(situation: Situation, tmp_path: Path) -> N
 
 def failures(situation: Situation, patience: str, *folder: str) -> tuple[frozenset[str], str]:
     """Run a situation and return the failures that show, and what it logs."""
-    words = [situation.scenario, situation.name, situation.backend, patience, *folder]
+    words = [str(situation.scenario), situation.name, situation.backend, patience, *folder]
     run = subprocess.run(
-        [sys.executable, RUNNER, *words],
+        [sys.executable, str(RUNNER), *words],
         capture_output=True,
         text=True,
         timeout=SECONDS,

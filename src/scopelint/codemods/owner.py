@@ -9,6 +9,7 @@ from typing import NoReturn
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 
@@ -30,16 +31,20 @@ class Kept:
     types: frozenset[str]
 
 
-def owned(tree: Tree, kept: Kept, helper: str) -> Rewritten:
+def owned(tree: Tree, kept: Kept, children: Cancellable, helper: str) -> Rewritten:
     """Return a file in which a kept group is an ``OwnedTaskGroup`` of the helper module.
 
-    Raises `RefusedError` for a use that an owned group does not have.
+    ``children`` are the functions that the group starts. Raises `RefusedError` for a use that an
+    owned group does not have.
     """
     codemod = _Owner(tree, kept)
     for node in tree.nodes():
         codemod.look_at(node)
-    imports = frozenset({Import(helper, OWNER, is_own=True)}) if codemod.is_named else frozenset()
-    return Rewritten(tree.changed(codemod.changes), imports)
+    shields = bounded(tree, children, is_needed=False)
+    imports = set(needed_imports(shields))
+    if codemod.is_named:
+        imports.add(Import(helper, OWNER, is_own=True))
+    return Rewritten(tree.changed({**shields, **codemod.changes}), frozenset(imports))
 
 
 def enters(tree: Tree, kept: Kept) -> bool:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.owner import OWNER, Kept, enters, owned
-from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts
+from scopelint.facts import Anchor, AnchorKind, CallEvent, ModuleFacts
 from scopelint.fix.helper import helper_for
+from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
 from scopelint.fix.workspace import Plan, Workspace
-from scopelint.index.objects import Home, ObjectKey, render
-from scopelint.index.values import External, FrameRef, Where
+from scopelint.index.objects import Home, ObjectKey
+from scopelint.index.values import FrameRef, Where
 from scopelint.libraries import SCOPES
-from scopelint.model import Applicability, Record, ScopeKind
+from scopelint.model import Applicability, ScopeKind
 from scopelint.rule import Offer
 
 TITLE = "let a task of its own hold the group (`OwnedTaskGroup`)"
@@ -36,16 +37,20 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         raise RefusedError("there is no owner for groups in a container")
     _check_relatives(workspace, key)
     helper = helper_for(workspace, key.owner.path, OWNER)
+    modules = list(workspace.index.modules.mentioning(key.name))
+    started = {ref for module in modules for ref in _started(workspace, key, module)}
+    paths = sorted({module.path for module in modules} | {ref.path for ref in started})
     rewritten: dict[str, Rewritten] = {}
     is_entered = is_made = False
-    for module in workspace.index.modules.mentioning(key.name):
-        kept = _kept(workspace, key, module)
-        tree = workspace.tree(module.path)
+    for path in paths:
+        kept = _kept(workspace, key, workspace.index.modules.known(path))
+        frames = {ref.frame for ref in started if ref.path == path}
+        tree = workspace.tree(path)
         is_made = is_made or bool(kept.creations)
         is_entered = is_entered or enters(tree, kept)
-        result = owned(tree, kept, helper.module)
+        result = owned(tree, kept, cancellable(workspace, path, frames), helper.module)
         if result.module is not tree.module:
-            rewritten[module.path] = result
+            rewritten[path] = result
     if not is_made:
         raise RefusedError(f"where `{key.name}` is made was not found")
     if not is_entered:
@@ -55,31 +60,19 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
 
 def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
     """Return what one file knows of a kept group."""
-    names: dict[tuple[int, str], bool | None] = {}
+    names = verdicts(workspace, module, {key.name}, lambda found: found == key)
     types: set[str] = set()
     for number, frame in enumerate(module.frames):
-        for position, event in enumerate(frame.events):
-            where = Where(module.path, number, position)
-            for expression in _expressions(event):
-                if _may_name(expression, key):
-                    is_bound = isinstance(event, facts.StoreEvent) and expression == event.target
-                    point = Where(module.path, number, position + 1) if is_bound else where
-                    verdict = _verdict(workspace, key, expression, point)
-                    place = (number, render(expression))
-                    names[place] = verdict if names.get(place, verdict) is verdict else None
-            if isinstance(event, facts.StoreEvent) and event.annotation is not None:
-                if workspace.index.objects.key(event.target, where) == key:
-                    types.update(_types(workspace, event.annotation, where))
         for parameter in frame.parameters:
             if names.get((number, parameter.name)):
                 raise RefusedError(
                     f"`{parameter.name}` is passed in ({module.path}:{frame.span.line})"
                 )
-    names = {
-        place: verdict
-        for place, verdict in names.items()
-        if verdict is not False or "." in place[1]
-    }
+        for position, event in enumerate(frame.events):
+            where = Where(module.path, number, position)
+            if isinstance(event, facts.StoreEvent) and event.annotation is not None:
+                if workspace.index.objects.key(event.target, where) == key:
+                    types.update(spellings(workspace, event.annotation, where, _TYPES))
     return Kept(key.name, names, _creations(workspace, key, module), frozenset(types))
 
 
@@ -101,44 +94,22 @@ def _creations(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> fro
     )
 
 
-def _may_name(expression: Expression, key: ObjectKey) -> bool:
-    if isinstance(expression, facts.Attribute):
-        return expression.name == key.name
-    return isinstance(expression, facts.Name)
-
-
-def _verdict(
-    workspace: Workspace, key: ObjectKey, expression: Expression, where: Where
-) -> bool | None:
-    """Say whether an expression is the kept object, something else, or may be it (``None``)."""
-    found = workspace.index.objects.key(expression, where)
-    if found == key:
-        return True
-    if isinstance(expression, facts.Name):
-        return False
-    return None if found is None or found.home is Home.TEXT else False
-
-
-def _expressions(root: object) -> Iterator[Expression]:
-    """Yield every name and attribute in an event."""
-    pending = [root]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, facts.Name | facts.Attribute):
-            yield value
-        if isinstance(value, tuple):
-            pending.extend(value)
-        elif isinstance(value, Record):
-            pending.extend(getattr(value, name) for name in value.__struct_fields__)
-
-
-def _types(workspace: Workspace, annotation: Expression, where: Where) -> Iterator[str]:
-    """Yield how an annotation spells the type of a task group."""
-    for expression in _expressions(annotation):
-        for value in workspace.index.inference.values(expression, where):
-            if isinstance(value, External) and value.name in SCOPES:
-                if SCOPES[value.name].kind is ScopeKind.TASK_GROUP:
-                    yield render(expression)
+def _started(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Iterator[FrameRef]:
+    """Yield the functions that a file starts in the group."""
+    for number, frame in enumerate(module.frames):
+        for position, event in enumerate(frame.events):
+            match event:
+                case CallEvent(
+                    call=facts.Call(
+                        function=facts.Attribute(base=base, name="start_soon" | "start"),
+                        arguments=(started, *_),
+                    )
+                ):
+                    where = Where(module.path, number, position)
+                    if workspace.index.objects.key(base, where) == key:
+                        yield from functions(workspace, started, where)
+                case _:
+                    continue
 
 
 def _check_relatives(workspace: Workspace, key: ObjectKey) -> None:
@@ -161,4 +132,5 @@ def _check_relatives(workspace: Workspace, key: ObjectKey) -> None:
                 )
 
 
+_TYPES = frozenset(name for name, row in SCOPES.items() if row.kind is ScopeKind.TASK_GROUP)
 _PLAIN_BASES = frozenset({"object", "abc.ABC", "typing.Generic", "typing.Protocol"})

@@ -1,0 +1,129 @@
+"""What the index knows of the names in a file, by frame and spelling, for codemods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from scopelint import facts
+from scopelint.codemods.shield import Cancellable
+from scopelint.facts import Expression, ModuleFacts
+from scopelint.fix.workspace import Workspace
+from scopelint.index.objects import Home, ObjectKey, render
+from scopelint.index.values import Callable as Function
+from scopelint.index.values import External, FrameRef, Where
+from scopelint.model import Record
+
+_MEMORY_STREAMS = frozenset({"anyio.create_memory_object_stream"})
+
+
+def expressions(root: object) -> Iterator[Expression]:
+    """Yield every name and attribute in an event or an expression."""
+    pending = [root]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, facts.Name | facts.Attribute):
+            yield value
+        if isinstance(value, tuple):
+            pending.extend(value)
+        elif isinstance(value, Record):
+            pending.extend(getattr(value, name) for name in value.__struct_fields__)
+
+
+def verdicts(
+    workspace: Workspace,
+    module: ModuleFacts,
+    names: Collection[str],
+    is_one: Callable[[ObjectKey], bool],
+) -> dict[tuple[int, str], bool | None]:
+    """Say for each frame of a file which expressions are certain objects, or may be (``None``).
+
+    Looked at are attributes with one of the names, and all local and global names; of these
+    only those are told that are, or may be, such an object.
+    """
+    found: dict[tuple[int, str], bool | None] = {}
+    for number, frame in enumerate(module.frames):
+        for position, event in enumerate(frame.events):
+            for expression in expressions(event):
+                if isinstance(expression, facts.Attribute) and expression.name not in names:
+                    continue
+                is_bound = isinstance(event, facts.StoreEvent) and expression == event.target
+                where = Where(module.path, number, position + is_bound)
+                verdict = _verdict(workspace, expression, where, is_one)
+                place = (number, render(expression))
+                found[place] = verdict if found.get(place, verdict) is verdict else None
+    return {
+        place: verdict
+        for place, verdict in found.items()
+        if verdict is not False or "." in place[1]
+    }
+
+
+def _verdict(
+    workspace: Workspace, expression: Expression, where: Where, is_one: Callable[[ObjectKey], bool]
+) -> bool | None:
+    key = workspace.index.objects.key(expression, where)
+    if key is not None and is_one(key):
+        return True
+    if isinstance(expression, facts.Name):
+        return False
+    return None if key is None or key.home is Home.TEXT else False
+
+
+def spellings(
+    workspace: Workspace, annotation: Expression, where: Where, canonical: Collection[str]
+) -> Iterator[str]:
+    """Yield how an annotation spells one of some types, by their canonical names."""
+    for expression in expressions(annotation):
+        for value in workspace.index.inference.values(expression, where):
+            if isinstance(value, External) and value.name in canonical:
+                yield render(expression)
+
+
+def functions(workspace: Workspace, expression: Expression, where: Where) -> Iterator[FrameRef]:
+    """Yield the functions of the project that an expression may be."""
+    for value in workspace.index.inference.values(expression, where):
+        if isinstance(value, Function):
+            yield value.ref
+
+
+def cancellable(workspace: Workspace, path: str, frames: Collection[int]) -> Cancellable:
+    """Return what the codemod of rule F has to know of some functions of a file."""
+    streams: set[tuple[int, str]] = set()
+    module = workspace.index.modules.known(path)
+    for number in frames:
+        for position, event in enumerate(module.frames[number].events):
+            match event:
+                case facts.CallEvent(
+                    call=facts.Call(function=facts.Attribute(base=stream, name="send"))
+                ):
+                    if _is_memory_stream(workspace, stream, Where(path, number, position)):
+                        streams.add((number, render(stream)))
+                case _:
+                    continue
+    return Cancellable(frozenset(frames), frozenset(streams))
+
+
+def _is_memory_stream(workspace: Workspace, expression: Expression, where: Where) -> bool:
+    """Say whether every store of an object gives it the sending end of a memory stream."""
+    key = workspace.index.objects.key(expression, where)
+    if key is None:
+        return False
+    stores = [
+        store
+        for store in workspace.index.lifetimes.stores(key)
+        if store.value not in (facts.NONE, facts.UNKNOWN)
+    ]
+    return bool(stores) and all(
+        _makes_memory_stream(workspace, store.value, store.where) for store in stores
+    )
+
+
+def _makes_memory_stream(workspace: Workspace, value: Expression, where: Where) -> bool:
+    match value:
+        case facts.Element(base=facts.Call(function=function), position=0):
+            if isinstance(function, facts.Subscript):
+                function = function.base
+            made = workspace.index.inference.values(function, where)
+            return any(isinstance(v, External) and v.name in _MEMORY_STREAMS for v in made)
+        case _:
+            return False
