@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scopelint.cli.check import command as check
-from scopelint.config import OPTIONS
+from scopelint.config import OPTIONS, OutputFormat
 from scopelint.rules import RULES
 
 CHECKOUT = Path(__file__).parent.parent
@@ -27,6 +30,14 @@ RUN = re.compile(
 )
 HEAD = "| Code | Name | Level | What is wrong |\n| --- | --- | --- | --- |\n"
 ROWS = re.compile(re.escape(HEAD) + r"(?P<rows>(?:\|.*\n)*)")
+
+# The commands that the README shows, in its order.
+COMMANDS = [
+    "check",
+    "check --output-format concise",
+    "why app/query.py:19",
+    "check app/client.py",
+]
 
 # What happens when a caller of the example has a deadline, or closes in another task.
 CALLERS = """\
@@ -66,7 +77,7 @@ def test_the_readme_shows_the_example_as_it_is() -> None:
         assert f"`{name}`\n\n```python\n{source}```\n" in readme
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(len(COMMANDS)))
 def test_a_command_prints_what_the_readme_says(example: Path, number: int, bless: bool) -> None:
     shown = list(RUN.finditer(README.read_text("utf-8")))[number]
     output = scopelint(example, *shown["words"].split())
@@ -76,12 +87,8 @@ def test_a_command_prints_what_the_readme_says(example: Path, number: int, bless
         assert output == shown["output"]
 
 
-def test_the_readme_shows_three_commands_with_their_output() -> None:
-    assert [shown["words"] for shown in RUN.finditer(README.read_text("utf-8"))] == [
-        "check",
-        "check --output-format concise",
-        "check app/client.py",
-    ]
+def test_the_readme_shows_these_commands_with_their_output() -> None:
+    assert [shown["words"] for shown in RUN.finditer(README.read_text("utf-8"))] == COMMANDS
 
 
 @pytest.mark.parametrize(
@@ -171,6 +178,61 @@ def test_every_key_of_the_configuration_is_in_the_table_of_keys() -> None:
     table = README.read_text("utf-8").partition("| Key | Meaning |")[2].partition("\n\n")[0]
     cells = "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))
     assert sorted(re.findall(r"`([a-z-]+)`", cells)) == sorted(OPTIONS)
+
+
+def block(start: str) -> Any:  # noqa: ANN401  # what YAML holds
+    """Return the YAML block of the README that starts with a line."""
+    yaml = pytest.importorskip("yaml")
+    text = README.read_text("utf-8").partition(f"```yaml\n{start}\n")[2].partition("```")[0]
+    return yaml.safe_load(f"{start}\n{text}")
+
+
+def test_the_workflow_annotates_and_gives_code_scanning_what_is_not_suppressed(
+    example: Path,
+) -> None:
+    steps = block("name: scopelint")["jobs"]["scopelint"]["steps"]
+    annotate, scan = [step["run"] for step in steps if "scopelint check" in step.get("run", "")]
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
+    query = example / "app" / "query.py"
+    lines = query.read_text("utf-8").split("\n")
+    lines[12] += "  # scopelint: ignore[SCP102] tried"
+    query.write_text("\n".join(lines), "utf-8")
+    annotated = shell(example, annotate)
+    assert annotated.returncode == 1
+    assert annotated.stdout.startswith("::warning title=scopelint (SCP201),")
+    assert shell(example, scan).returncode == 0
+    (run,) = json.loads((example / "scopelint.sarif").read_text("utf-8"))["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["SCP201"]
+    (upload,) = [step["with"] for step in steps if "upload-sarif" in step.get("uses", "")]
+    assert upload == {"sarif_file": "scopelint.sarif"}
+
+
+def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a step of a workflow as the runner does."""
+    scripts = sysconfig.get_path("scripts")
+    return subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_the_hooks_of_the_readme_are_those_of_the_manifest() -> None:
+    yaml = pytest.importorskip("yaml")
+    manifest = yaml.safe_load((CHECKOUT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    (repository,) = block("repos:")["repos"]
+    assert {hook["id"] for hook in repository["hooks"]} == {hook["id"] for hook in manifest}
+
+
+def test_every_format_is_in_the_table_of_formats() -> None:
+    text = README.read_text("utf-8").partition("| `--output-format` | For |")[2]
+    cells = re.findall(r"^\| (`[^|]*) \|", text.partition("\n\n")[0], re.MULTILINE)
+    named = [name for cell in cells for name in re.findall(r"`([a-z-]+)`", cell)]
+    assert sorted(named) == sorted(kind.value for kind in OutputFormat)
 
 
 def test_relative_links_lead_to_files() -> None:

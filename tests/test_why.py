@@ -90,7 +90,6 @@ def test_a_finding_is_explained_with_all_sites_of_its_object(reader: Path) -> No
     )
     assert [(each.site.span.line, each.sentence) for each in known.related] == [
         (9, "stored here, as `self._tg`"),
-        (9, "created here"),
         (10, "entered by hand here, in `Reader.start`"),
         (13, "left by hand here, in `Reader.close`"),
     ]
@@ -209,7 +208,6 @@ def test_the_command_prints_what_is_known_and_what_rules_say(reader: Path) -> No
         "\n"
         "`self._group`: task group, made by `anyio.create_task_group`\n"
         "    reader.py:31:9: stored here, as `self._group`\n"
-        "    reader.py:31:23: created here\n"
         "    reader.py:32:20: entered by a block or a stack here, in `Block.run`\n"
         "\n"
         "SCP201 unowned-task-group: silent: a block or an exit stack enters it, or may do so\n"

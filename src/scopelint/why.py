@@ -163,11 +163,10 @@ def _known(index: ProjectIndex, site: Site) -> Iterator[Known]:
             related.extend(_story.creations(index, scopes))
             related.extend(_story_of(index, key) if key else ())
             related.extend(_bindings(index, expression, where))
-            first = {item.site: item for item in reversed(related)}
             yield Known(
                 render(expression),
                 tuple(dict.fromkeys(_sentences(index, value, where))),
-                tuple(first[place] for place in sorted(first)),
+                _story.ordered(site, related),
             )
 
 
