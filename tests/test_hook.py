@@ -100,6 +100,14 @@ def hooks() -> list[dict[str, Any]]:
     return manifest
 
 
+def use(project: Path, identifier: str) -> None:
+    """Configure a hook as users get it, but for the environment that pre-commit would build."""
+    (hook,) = [hook for hook in hooks() if hook["id"] == identifier]
+    local = {"repo": "local", "hooks": [{**hook, "language": "system"}]}
+    (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [local]}), "utf-8")
+    git(project, "add", ".pre-commit-config.yaml")
+
+
 def git(root: Path, *words: str) -> None:
     settings = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run(["git", *settings, *words], cwd=root, check=True, capture_output=True)
@@ -130,7 +138,7 @@ def test_pre_commit_accepts_the_manifest() -> None:
 
 
 def test_the_hooks_run_once_on_python_files_and_honour_excludes() -> None:
-    assert [hook["id"] for hook in hooks()] == ["scopelint"]
+    assert [hook["id"] for hook in hooks()] == ["scopelint", "scopelint-fix"]
     for hook in hooks():
         assert hook["language"] == "python"
         assert hook["types_or"] == ["python", "pyi"]
@@ -152,17 +160,29 @@ def test_the_hooks_run_once_on_python_files_and_honour_excludes() -> None:
 def test_the_hook_says_of_staged_files_what_a_full_run_says_of_them(
     project: Path, staged: tuple[str, ...]
 ) -> None:
-    # The hook as users get it, but for the environment that pre-commit would build for it.
-    (hook,) = [hook for hook in hooks() if hook["id"] == "scopelint"]
-    local = {"repo": "local", "hooks": [{**hook, "language": "system"}]}
-    (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [local]}), "utf-8")
-    git(project, "add", ".pre-commit-config.yaml", *staged)
+    use(project, "scopelint")
+    git(project, "add", *staged)
     result = pre_commit(project, "run")
     whole = run("check", at=project)
     expected = [line for line in said(whole) if line.partition(":")[0] in staged]
     assert said(result) == expected
     assert result.returncode == bool(expected), result.stdout
     assert whole.stderr == ""
+
+
+def test_the_fixing_hook_changes_what_is_safe_in_the_staged_files_alone(project: Path) -> None:
+    needless = "import anyio  # scopelint: ignore[SCP102]\n"
+    for name in ("app/clean.py", "app/__init__.py"):
+        (project / name).write_text(needless, "utf-8")
+    use(project, "scopelint-fix")
+    git(project, "add", "app/client.py", "app/clean.py")
+    result = pre_commit(project, "run")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "files were modified by this hook" in result.stdout
+    assert [line.split(" ")[0] for line in said(result)] == ["app/client.py:7:15:"]
+    assert (project / "app/clean.py").read_text("utf-8") == "import anyio\n"
+    assert (project / "app/__init__.py").read_text("utf-8") == needless
+    assert (project / "app/client.py").read_text("utf-8") == FILES["app/client.py"]
 
 
 def test_the_full_run_has_something_to_say_of_each_kind_of_file(project: Path) -> None:

@@ -196,6 +196,16 @@ def test_a_suppressed_finding_is_told_with_the_reason_of_its_comment(reader: Pat
     )
 
 
+def test_a_rule_that_is_off_says_what_it_would_report(reader: Path) -> None:
+    (reader.parent / "pyproject.toml").write_text('[tool.scopelint]\nignore = ["SCP102"]\n')
+    silent = verdict(why(str(reader), 10)[0], "SCP102")
+    assert (silent.level, silent.sentence) == (
+        None,
+        "it is off here; it would report error: task group `self._tg` is entered by hand in "
+        "`Reader.start` and left in `Reader.close`",
+    )
+
+
 # --- the command ----------------------------------------------------------------------
 
 

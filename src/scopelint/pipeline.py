@@ -203,7 +203,7 @@ def why(path: str, line: int) -> tuple[Explanation, str]:
     Returns the text of the line with it. Raises `ScopelintError` if the file cannot be analyzed or
     has no such line.
     """
-    from scopelint.why import concerns, explain
+    from scopelint.why import Outcome, concerns, explain
 
     files = _files_around(path)
     (name,) = files.project.named
@@ -220,7 +220,8 @@ def why(path: str, line: int) -> tuple[Explanation, str]:
             if word.place.path == name or concerns(word, site, index):
                 nominated.setdefault(word.place.path, {})[word] = None
     found = _flagged(files, index, {path: tuple(nominated[path]) for path in nominated})
-    return explain(index, site, words, *_parted(files, tuple(found))), lines[line - 1]
+    outcome = Outcome(*_parted(files, tuple(found)), files.chosen.codes)
+    return explain(index, site, words, outcome), lines[line - 1]
 
 
 def _files_around(path: str) -> _Files:

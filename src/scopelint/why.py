@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable as Function
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Event, Expression, StoreEvent, WithEvent
@@ -56,6 +57,15 @@ _ENTRIES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of nominations: findings, those silenced, and which rules are on in a file."""
+
+    findings: Sequence[Finding]
+    suppressed: Sequence[Suppressed]
+    on: Function[[str], frozenset[str]]
+
+
 def concerns(nomination: Nomination, site: Site, index: ProjectIndex) -> bool:
     """Say whether a nomination is about the line of a site, there or among other places."""
     sites = [index.modules.at(nomination.place), *(r.site for r in nomination.related)]
@@ -66,19 +76,24 @@ def explain(
     index: ProjectIndex,
     site: Site,
     words: Iterable[Nomination | Silence],
-    findings: Sequence[Finding],
-    suppressed: Sequence[Suppressed],
+    outcome: Outcome,
 ) -> Explanation:
     """Return what is known of the line of a site, and what the rules say of it.
 
-    ``words`` are those of the rules on the whole project, ``findings`` and ``suppressed`` what
-    became of the nominations in the file and of those that are about the line.
+    ``words`` are those of the rules on the whole project, ``outcome`` is what became of the
+    nominations in the file and of those that are about the line.
     """
     known = tuple(_known(index, site))
     told = {related.site for each in known for related in each.related}
-    verdicts = [_spoken(finding, site, told) for finding in findings if _tells(finding, site)]
-    verdicts += [_suppressed(each, site, told) for each in suppressed if _tells(each.finding, site)]
-    became = [*findings, *(each.finding for each in suppressed)]
+    verdicts = [
+        _if_on(_spoken(finding, site, told), outcome.on(finding.site.path))
+        for finding in outcome.findings
+        if _tells(finding, site)
+    ]
+    verdicts += [
+        _suppressed(each, site, told) for each in outcome.suppressed if _tells(each.finding, site)
+    ]
+    became = [*outcome.findings, *(each.finding for each in outcome.suppressed)]
     confirmed = {(finding.code, finding.site, finding.message) for finding in became}
     for word in words:
         if isinstance(word, Silence):
@@ -114,6 +129,13 @@ def _suppressed(suppressed: Suppressed, site: Site, told: Container[Site]) -> Ve
     reason = f" ({suppressed.reason})" if suppressed.reason else ""
     by = "a comment" if suppressed.kind is SuppressionKind.COMMENT else "the baseline"
     return replace(spoken, level=None, sentence=f"{by} suppresses it{reason}: {spoken.sentence}")
+
+
+def _if_on(verdict: Verdict, on: frozenset[str]) -> Verdict:
+    if verdict.level is None or verdict.code in on:
+        return verdict
+    sentence = f"it is off here; it would report {verdict.level.value}: {verdict.sentence}"
+    return replace(verdict, level=None, sentence=sentence)
 
 
 def _tells(finding: Finding, site: Site) -> bool:
