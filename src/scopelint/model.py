@@ -219,6 +219,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What there is to report of one project."""
+
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of one run: findings in the order path, span, code; failures by path.
 

@@ -38,6 +38,20 @@ def may_suppress(raw: bytes) -> bool:
     ) is not None
 
 
+class Mark(enum.Flag):
+    """What the bytes of a file say of it."""
+
+    NOTHING = 0
+    MATTERS = enum.auto()
+    SUPPRESSES = enum.auto()
+
+
+def marks_of(raw: bytes) -> Mark:
+    """Return all that the bytes of a file say of it."""
+    matters = Mark.MATTERS if may_matter(raw) else Mark.NOTHING
+    return matters | (Mark.SUPPRESSES if may_suppress(raw) else Mark.NOTHING)
+
+
 class Look(enum.Enum):
     """What a second look for a name is after: any mention, a store, a call, a derived class."""
 

@@ -57,6 +57,16 @@ if TYPE_CHECKING:
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Show what holds, and where it comes from.")
+@click.option(
+    "-n", "--no-cache", is_flag=True, envvar="SCOPELINT_NO_CACHE", help="Keep and use no cache."
+)
+@click.option(
+    "--cache-dir",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    envvar="SCOPELINT_CACHE_DIR",
+    help="Where to keep the cache.  [default: .scopelint_cache in the project]",
+)
 @click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
 @fix_options
 def command(
@@ -69,6 +79,8 @@ def command(
     exit_zero: bool,
     show_files: bool,
     show_settings: bool,
+    no_cache: bool,
+    cache_dir: str | None,
     no_prescan: bool,
     wishes: Wishes,
     **options: Unpack[ProjectOptions],
@@ -88,6 +100,8 @@ def command(
         prescan=not no_prescan,
         fixable=words(wishes.fixable),
         unfixable=words(wishes.unfixable),
+        is_cached=not no_cache,
+        cache_folder=cache_dir,
     )
     if show_files or show_settings:
         write((_files if show_files else settings_shown)(config))

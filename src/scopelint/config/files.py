@@ -47,6 +47,13 @@ class Settings:
     values: Mapping[str, Value] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_selectors(self) -> bool:
+        """Say whether anything is said of which rules are on."""
+        return bool(self.file_ignores) or any(
+            one.select is not None or one.extend_select or one.ignore for one in self.selections
+        )
+
     def codes(self, known: Mapping[str, str]) -> frozenset[str]:
         """Return the codes of the rules that are on; ``known`` maps every code to its name.
 

@@ -41,7 +41,8 @@ class Config:
     ``overrides`` are options of configuration files that the command line gives, under the names
     and with the values that they have in TOML; ``configs`` are the values of ``--config``, each a
     file or one or more options as TOML. ``stdin`` is the text of the one of the paths that stands
-    for standard input.
+    for standard input. ``cache_folder`` is where a run that ``is_cached`` keeps what it learns, by
+    default a folder of the project.
     """
 
     paths: tuple[str, ...]
@@ -60,3 +61,5 @@ class Config:
     prescan: bool = True
     fixable: tuple[str, ...] = ()
     unfixable: tuple[str, ...] = ()
+    is_cached: bool = False
+    cache_folder: str | None = None

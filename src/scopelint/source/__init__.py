@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scopelint.source.failures import failure_of
 from scopelint.source.text import decode, encode, read, write, write_together
-from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover
+from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover, is_marked
 
 __all__ = [
     "SETTINGS_FILES",
@@ -15,6 +15,7 @@ __all__ = [
     "discover",
     "encode",
     "failure_of",
+    "is_marked",
     "read",
     "write",
     "write_together",

@@ -147,7 +147,7 @@ def _project(
 
 def _walk_all(root: str, named_directories: Sequence[str], sieve_at: SieveAt) -> list[_Directory]:
     """Walk the root, then every named directory that is excluded from it."""
-    is_whole = _is_marked(root) or root in named_directories
+    is_whole = is_marked(root) or root in named_directories
     sieve = sieve_at(root)
     if sieve.is_forced and sieve.excludes(_prefix(root)):
         return []
@@ -305,7 +305,7 @@ def _by_root(named: Sequence[str]) -> dict[str, list[str]]:
     for path in named:
         directory = path if os.path.isdir(path) else _parent(path)
         root = _root_of(directory)
-        if not _is_marked(root):
+        if not is_marked(root):
             around = (unmarked[outer] for outer in _ancestors(directory) if outer in unmarked)
             root = next(around, root)
             if directory == path:
@@ -325,7 +325,8 @@ def _root_of(directory: str) -> str:
     return next(ancestor for ancestor in (*ancestors, directory) if not _is_package(ancestor))
 
 
-def _is_marked(root: str) -> bool:
+def is_marked(root: str) -> bool:
+    """Say whether a directory has something that makes it the root of a project."""
     return _has_any(root, _ROOT_MARKERS) or _is_unpacked_wheel(root)
 
 

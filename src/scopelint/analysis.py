@@ -1,0 +1,334 @@
+"""The walk through one project: files to facts, nominations, findings, and what is suppressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from scopelint import source
+from scopelint.cache import ProjectMemory
+from scopelint.config import ProjectSettings, Settings
+from scopelint.extract import extract
+from scopelint.facts import ModuleFacts, identifiers
+from scopelint.index import ProjectIndex
+from scopelint.libraries import PROVIDERS
+from scopelint.model import Failure, Finding, Outcome, Suppressed
+from scopelint.names import ModuleNames
+from scopelint.prescan import Look, Mark, finds, marks_of, may_matter
+from scopelint.rule import Nomination, Silence
+from scopelint.rules import RULES
+from scopelint.rules.unused_suppression import UnusedSuppression
+
+if TYPE_CHECKING:
+    # It imports LibCST, which a clean project does without.
+    from scopelint.fix import Planner
+
+_NAMES = {rule.code: rule.name for rule in RULES}
+_UNUSED = UnusedSuppression.code
+# Small projects are read once and kept; of large ones a file is read again when a name is looked
+# up in it.
+KEPT_BYTES = 32_000_000
+
+
+def analyzed(files: Files) -> Outcome:
+    """Return what there is to report of a project."""
+    index = index_of(files)
+    kept, suppressed = settled(files, flagged(files, index, nominated_in(files, index)))
+    return Outcome(tuple(kept), tuple(suppressed), files.failed())
+
+
+def unread(files: Files, paths: Sequence[str]) -> tuple[Failure, ...]:
+    """Return why files have no facts, for those of them that have none."""
+    for path in paths:
+        files.facts(path)
+    return files.failed()
+
+
+class Chosen:
+    """Which rules are on in the files below some directories, by what holds in these.
+
+    Without any directory all rules are.
+    """
+
+    def __init__(self, at: Mapping[str, Settings]) -> None:
+        self._at = at
+        self._codes: dict[str, frozenset[str]] = {}
+        on = [settings.codes(_NAMES) for settings in at.values()]
+        self.anywhere = frozenset[str]().union(*on) if on else frozenset(_NAMES)
+
+    def codes(self, path: str) -> frozenset[str]:
+        """Return the codes of the rules that are on in a file, by its absolute path."""
+        if not self._at:
+            return self.anywhere
+        if path not in self._codes:
+            around = (d for d in self._at if path.startswith(f"{d.rstrip('/')}/"))
+            self._codes[path] = self._at[max(around, key=len)].codes_in(path, _NAMES)
+        return self._codes[path]
+
+
+@dataclass(slots=True)
+class Files:
+    """The files of one project: what was read of them, and which could not be."""
+
+    project: source.Project
+    settings: ProjectSettings
+    chosen: Chosen
+    is_sifted: bool
+    memory: ProjectMemory
+    seeds: list[str] = field(default_factory=list)
+    commented: list[str] = field(default_factory=list)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    _kept: dict[str, bytes] = field(default_factory=dict)
+    _kept_bytes: int = 0
+    _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
+    _words: dict[str, frozenset[str]] = field(default_factory=dict)
+    _names: ModuleNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._names = ModuleNames(self.project.files)
+
+    def give(self, raw: bytes) -> None:
+        """Take these bytes for what stands in the one file that was named."""
+        self._kept.update(dict.fromkeys(self.project.named, raw))
+
+    def is_on(self, finding: Finding) -> bool:
+        """Say whether a finding is one to report: in a selected file, by a rule that is on."""
+        path = finding.site.path
+        is_selected = path.removeprefix(self.absolute("")) in self.project.selected
+        return is_selected and finding.code in self.chosen.codes(path)
+
+    def absolute(self, path: str) -> str:
+        """Return the absolute path of a file."""
+        return f"{self.project.root}/{path}"
+
+    def sift(self) -> Iterator[str]:
+        """Read every file and keep in ``seeds`` those whose words say they can have a finding.
+
+        Those that can have a suppression are kept in ``commented``.
+        """
+        for path in self.project.files:
+            yield path
+            marks = self._marks(path)
+            if marks is None:
+                continue
+            if Mark.MATTERS in marks or not self.is_sifted:
+                self.seeds.append(path)
+            if Mark.SUPPRESSES in marks:
+                self.commented.append(path)
+
+    def _marks(self, path: str) -> Mark | None:
+        known = self.memory.marks(path)
+        if known is not None:
+            return known
+        raw = self._read(path)
+        if raw is None:
+            return None
+        marks = marks_of(raw)
+        self.memory.learn(path, raw, marks)
+        return marks
+
+    def _read(self, path: str) -> bytes | None:
+        if path in self._kept:
+            return self._kept[path]
+        try:
+            raw = source.read(self.absolute(path))
+        except OSError as error:
+            if path in self.project.selected:
+                self.failures[path] = source.failure_of(self.absolute(path), error)
+            return None
+        if self._kept_bytes + len(raw) <= KEPT_BYTES:
+            self._kept[path] = raw
+            self._kept_bytes += len(raw)
+        return raw
+
+    def facts(self, path: str) -> ModuleFacts | None:
+        """Return the facts of a file, or ``None`` after noting why it has none."""
+        if path not in self._facts:
+            self.memory.use(path)
+            self._facts[path] = self._extracted(path)
+        return self._facts[path]
+
+    def _extracted(self, path: str) -> ModuleFacts | None:
+        name, is_package = self._names.own(path)
+        known = self.memory.facts(path, name, is_package=is_package)
+        if known is not None:
+            return known
+        raw = self._read(path)
+        if raw is None:
+            return None
+        try:
+            found = extract(source.decode(raw), path, name, is_package=is_package)
+        except _UNREADABLE as error:
+            if path in self.project.selected and self._is_reported(path, raw):
+                self.failures[path] = source.failure_of(self.absolute(path), error)
+            return None
+        self.memory.keep(path, found)
+        return found
+
+    def _is_reported(self, path: str, raw: bytes) -> bool:
+        return path in self.project.named or may_matter(raw)
+
+    def mentioning(self, word: str, look: Look) -> Sequence[str]:
+        """Return the files whose text has a word, in the way that is looked for."""
+        if not self.is_sifted:
+            return [path for path in self.project.files if word in self._words_of(path)]
+        earlier, unsure = self.memory.earlier(word, look)
+        raw_word = word.encode()
+        found = (*earlier, *(path for path in unsure if self._finds(path, look, raw_word)))
+        self.memory.looked(word, look, found)
+        return found
+
+    def _finds(self, path: str, look: Look, word: bytes) -> bool:
+        raw = self._read(path)
+        return raw is not None and word in raw and finds(raw, look, word)
+
+    def _words_of(self, path: str) -> frozenset[str]:
+        """Return the identifiers in the facts of a file, to compare with a look at its bytes."""
+        if path not in self._words:
+            facts = self.facts(path)
+            self._words[path] = identifiers(facts) if facts is not None else frozenset()
+        return self._words[path]
+
+    def text(self, path: str) -> str:
+        """Return the text of a file that has facts."""
+        self.memory.use(path)
+        return source.decode(self._read(path) or b"")
+
+    def with_texts(self, texts: Mapping[str, str]) -> Files:
+        """Return the same files with some texts in the place of those on disk, or beside them."""
+        names = tuple(sorted({*self.project.files, *texts}))
+        project = replace(self.project, files=names)
+        memory = ProjectMemory(project, None)
+        changed = Files(project, self.settings, self.chosen, self.is_sifted, memory)
+        changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
+        changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
+        for _ in changed.sift():
+            pass
+        return changed
+
+    def _encoded(self, path: str, text: str) -> bytes:
+        return source.encode(text, self._read(path) or b"" if path in self.project.files else b"")
+
+    def text_of(self, path: str) -> str | None:
+        """Return the text of a file, ``None`` if there is none."""
+        return self.text(path) if path in self.project.files else None
+
+    def failed(self) -> tuple[Failure, ...]:
+        """Return the files that could not be analyzed, and why."""
+        return tuple(self.failures[path] for path in sorted(self.failures))
+
+    def is_provider(self, path: str) -> bool:
+        """Say whether a file is part of a library that itself provides scopes."""
+        name, _ = self._names.own(path)
+        return name.partition(".")[0] in PROVIDERS and "." in name
+
+
+_UNREADABLE = (
+    SyntaxError,
+    ValueError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
+
+
+def index_of(files: Files) -> ProjectIndex:
+    """Return the index of a project."""
+    return ProjectIndex(
+        files.project.root,
+        files.project.files,
+        files.seeds,
+        files.facts,
+        files.mentioning,
+        files.settings,
+    )
+
+
+def nominated_in(files: Files, index: ProjectIndex) -> Mapping[str, Sequence[Nomination]]:
+    """Return what the rules nominate in the files that the run reports on."""
+    selected = files.project.selected
+    commented = {
+        files.absolute(path)
+        for path in files.commented
+        if path in selected and _UNUSED in files.chosen.codes(files.absolute(path))
+    }
+    found: dict[str, dict[Nomination, None]] = {}
+    for path in sorted(files.project.named):
+        index.modules.facts(path)
+    for rule in RULES:
+        # Whether a comment is needless does not depend on the rules that are on.
+        if not commented and rule.code not in files.chosen.anywhere:
+            continue
+        for nomination in rule.nominate(index):
+            if isinstance(nomination, Silence):
+                continue
+            path = nomination.place.path
+            # A comment beside a related site of a finding in another file belongs there.
+            absolute = files.absolute(path)
+            is_told = absolute in commented or any(
+                related.site.path in commented for related in nomination.related
+            )
+            is_told |= path in selected and rule.code in files.chosen.codes(absolute)
+            if is_told and not files.is_provider(path):
+                found.setdefault(path, {})[nomination] = None
+    return {path: tuple(found[path]) for path in sorted(found)}
+
+
+def planner_for(files: Files, index: ProjectIndex) -> Planner:
+    """Return what plans the fixes of a project."""
+    from scopelint.fix import Planner, Workspace
+
+    return Planner(Workspace(index, files.settings, files.text_of))
+
+
+def flagged(
+    files: Files,
+    index: ProjectIndex,
+    nominated: Mapping[str, Sequence[Nomination]],
+    planner: Planner | None = None,
+) -> Iterator[Finding]:
+    """Yield the findings among what is nominated."""
+    if not nominated:
+        return
+    # LibCST takes a quarter of a second to import, which a clean project need not spend.
+    from scopelint.flag import flag
+    from scopelint.suppress import fingerprinted
+
+    planner = planner or planner_for(files, index)
+    for path, nominations in nominated.items():
+        text = files.text(path)
+        yield from fingerprinted(flag(text, nominations, files.project.root, planner.fix), text)
+
+
+def settled(
+    files: Files, flagged: Iterator[Finding]
+) -> tuple[Sequence[Finding], Sequence[Suppressed]]:
+    """Return the findings to report, and those that a comment suppresses."""
+    kept, suppressed = parted(files, tuple(flagged))
+    if not files.commented:
+        return kept, suppressed
+    return (
+        [one for one in kept if files.is_on(one)],
+        [one for one in suppressed if files.is_on(one.finding)],
+    )
+
+
+def parted(
+    files: Files, findings: Sequence[Finding]
+) -> tuple[Sequence[Finding], Sequence[Suppressed]]:
+    """Return the findings that no comment suppresses, and those that one does."""
+    if not files.commented:
+        return findings, ()
+    # Few projects have comments to read.
+    from scopelint.suppress import settled as by_comment
+
+    found = {finding.site.path for finding in findings}
+    texts = {
+        files.absolute(path): files.text(path)
+        for path in files.commented
+        if (path in files.project.selected or files.absolute(path) in found)
+        and not files.is_provider(path)
+        and files.facts(path) is not None
+    }
+    return by_comment(findings, texts, files.project.root)

@@ -1,0 +1,414 @@
+"""Remembers what is known of the files of a project from run to run; losing it is no error."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from scopelint import __version__, source
+from scopelint.facts import ModuleFacts, from_bytes, to_bytes
+from scopelint.model import Finding, Outcome
+from scopelint.prescan import Look, Mark, finds, marks_of
+
+FOLDER = ".scopelint_cache"
+_FORMAT = 1
+_HEAD = 24
+# A file that changed this shortly before it was read may change again and keep its time.
+_RACY_NANOSECONDS = 2_000_000_000
+# Runs over other paths or with other rules that are remembered beside the latest one.
+_KEPT_RUNS = 4
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one file: its state on disk, its content's hash, its words, its facts.
+
+    ``length`` bytes from ``offset`` are its facts, guarded by ``checksum``; 0 if there are none.
+    """
+
+    modified: int
+    size: int
+    digest: bytes
+    marks: int
+    offset: int = 0
+    length: int = 0
+    checksum: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """The files that a second look found, by number."""
+
+    word: str
+    look: int
+    files: tuple[int, ...]
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True):
+    """The outcome of an earlier run, what it was asked, and what it rests on.
+
+    ``selected`` is ``None`` for all files of the project. It rests on the content of the files in
+    ``used``, on the marks of all files, and on the answers to second looks.
+    """
+
+    asked: str
+    selected: tuple[int, ...] | None
+    named: tuple[int, ...]
+    used: tuple[int, ...]
+    answers: tuple[Answer, ...]
+    outcome: msgspec.Raw
+
+
+class Table(msgspec.Struct, frozen=True, array_like=True):
+    """The first part of a cache file; the facts of the files follow it."""
+
+    files: tuple[str, ...] = ()
+    entries: tuple[Entry | None, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+
+class ProjectMemory:
+    """What is known of the files of one project, and which of them changed since.
+
+    Without a path nothing is known, and nothing is kept.
+    """
+
+    def __init__(self, project: source.Project, path: str | None) -> None:
+        self.project = project
+        self._path = path
+        self._started = time.time_ns()
+        self._stream: BinaryIO | None = None
+        self._start = 0
+        self._entries: dict[str, Entry] = {}
+        self._runs: list[Run] = []
+        self._stats: dict[str, tuple[int, int]] = {}
+        self._changed: dict[str, None] = dict.fromkeys(project.files)
+        self._answers: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._used: dict[str, None] = {}
+        self._looks: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._new_facts: dict[str, bytes] = {}
+        self._is_stale = False
+        self._told: Run | None = None
+
+    @classmethod
+    def of(cls, project: source.Project, folder: str | None) -> ProjectMemory:
+        """Return what the cache in a folder knows of a project."""
+        if folder is None or not project.files or not _is_text(project):
+            return cls(project, None)
+        name = os.path.basename(project.root) or "root"
+        memory = cls(project, f"{folder}/{name}-{zlib.crc32(project.root.encode()):08x}")
+        memory._load()
+        return memory
+
+    # --- files ------------------------------------------------------------------------
+
+    def marks(self, path: str) -> Mark | None:
+        """Return what the prescan said of a file, ``None`` if it has to be asked again."""
+        return None if path in self._changed else Mark(self._entries[path].marks)
+
+    def learn(self, path: str, raw: bytes, marks: Mark) -> None:
+        """Remember what the prescan says of a file that changed."""
+        if self._path is None or path not in self._stats:
+            return
+        modified, size = self._stats[path]
+        is_racy = modified > self._started - _RACY_NANOSECONDS
+        if size == len(raw):
+            stated = 0 if is_racy else modified
+            self._entries[path] = Entry(stated, size, _digest(raw), marks.value)
+            self._is_stale = True
+
+    def facts(self, path: str, name: str, *, is_package: bool) -> ModuleFacts | None:
+        """Return the facts of a file that did not change, read under the same module name."""
+        entry = self._entries.get(path)
+        if path in self._changed or entry is None or not entry.length or self._stream is None:
+            return None
+        self._stream.seek(self._start + entry.offset)
+        raw = self._stream.read(entry.length)
+        if zlib.crc32(raw) != entry.checksum:
+            return None
+        found = from_bytes(raw)
+        is_same = (found.path, found.name, found.is_package) == (path, name, is_package)
+        return found if is_same else None
+
+    def keep(self, path: str, facts: ModuleFacts) -> None:
+        """Remember the facts of a file."""
+        if self._path is not None and path in self._entries:
+            self._new_facts[path] = to_bytes(facts)
+            self._is_stale = True
+
+    # --- what a run rests on ----------------------------------------------------------
+
+    def use(self, path: str) -> None:
+        """Note that the run depends on all that is in a file."""
+        self._used[path] = None
+
+    def earlier(self, word: str, look: Look) -> tuple[Sequence[str], Iterable[str]]:
+        """Return which unchanged files a second look found, and the files to be looked at again."""
+        known = self._answers.get((word, look.value))
+        if known is None:
+            return (), self.project.files
+        return [path for path in known if path not in self._changed], self._changed
+
+    def looked(self, word: str, look: Look, found: Iterable[str]) -> None:
+        """Note which files a second look found."""
+        self._looks[word, look.value] = tuple(found)
+
+    def outcome(self, asked: str) -> Outcome | None:
+        """Return the outcome of an earlier run, if this one must have the same."""
+        self._runs = [run for run in self._runs if self._holds(run)]
+        for run in self._runs:
+            if run.asked == asked and self._covers(run):
+                self._told = run
+                for path in self._changed:
+                    raw = source.read(f"{self.project.root}/{path}")
+                    self.learn(path, raw, Mark.NOTHING)
+                return self._selected(run, msgspec.msgpack.decode(run.outcome, type=Outcome))
+        return None
+
+    def unread(self) -> Sequence[str]:
+        """Return the files named one by one of which the earlier run cannot say that they parse."""
+        if self._told is None:
+            return ()
+        files = self.project.files
+        used = {files[number] for number in self._told.used}
+        return sorted(
+            path
+            for path in self.project.named - used
+            if path in self._changed or not self._entries[path].length
+        )
+
+    def rest(self, asked: str, outcome: Outcome) -> None:
+        """Remember the outcome of this run."""
+        if self._path is None or len(self._entries) < len(self.project.files):
+            return
+        project, numbers = self.project, {path: n for n, path in enumerate(self.project.files)}
+        is_whole = len(project.selected) == len(project.files)
+        run = Run(
+            asked,
+            None if is_whole else _numbered(project.selected, numbers),
+            _numbered(project.named, numbers),
+            _numbered(self._used, numbers),
+            tuple(
+                Answer(word, look, _numbered(found, numbers))
+                for (word, look), found in sorted(self._looks.items())
+            ),
+            msgspec.Raw(msgspec.msgpack.encode(outcome)),
+        )
+        others = (one for one in self._runs if not _is_alike(one, run))
+        self._runs = [run, *others][:_KEPT_RUNS]
+        self._is_stale = True
+
+    def _covers(self, run: Run) -> bool:
+        files = self.project.files
+        if run.selected is not None and len(self.project.selected) > len(run.selected):
+            return False
+        selected = files if run.selected is None else {files[number] for number in run.selected}
+        is_inside = run.selected is None or self.project.selected <= set(selected)
+        return is_inside and {files[number] for number in run.named} <= self.project.named
+
+    def _holds(self, run: Run) -> bool:
+        """Say whether nothing that an earlier run rests on has changed."""
+        if not self._changed:
+            return True
+        numbers = {path: number for number, path in enumerate(self.project.files)}
+        used = set(run.used)
+        return all(self._is_alien(path, numbers[path], run, used) for path in self._changed)
+
+    def _is_alien(self, path: str, number: int, run: Run, used: set[int]) -> bool:
+        """Say whether an earlier run took nothing from a changed file, and would not now."""
+        entry = self._entries.get(path)
+        if number in used or entry is None or entry.marks:
+            return False
+        try:
+            raw = source.read(f"{self.project.root}/{path}")
+        except OSError:
+            return False
+        return not marks_of(raw).value and all(
+            finds(raw, Look(answer.look), answer.word.encode()) == (number in answer.files)
+            for answer in run.answers
+        )
+
+    def _selected(self, run: Run, outcome: Outcome) -> Outcome:
+        """Return what of an outcome is about the files that this run reports on."""
+        project = self.project
+        count = len(project.files) if run.selected is None else len(run.selected)
+        if len(project.selected) == count:
+            return outcome
+        prefix = len(project.root) + 1
+
+        def is_selected(finding: Finding) -> bool:
+            return finding.site.path[prefix:] in project.selected
+
+        return Outcome(
+            tuple(one for one in outcome.findings if is_selected(one)),
+            tuple(one for one in outcome.suppressed if is_selected(one.finding)),
+            tuple(one for one in outcome.failures if one.path[prefix:] in project.selected),
+        )
+
+    # --- the file ---------------------------------------------------------------------
+
+    def _load(self) -> None:
+        table = Table()
+        try:
+            assert self._path is not None
+            self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
+            table = self._table(self._stream)
+        except (OSError, ValueError, msgspec.MsgspecError):
+            self._stream = None
+        known = dict(zip(table.files, table.entries, strict=False))
+        self._changed = {}
+        for path in self.project.files:
+            self._compare(path, known.get(path))
+        if table.files == self.project.files:
+            self._runs = list(table.runs)
+            for run in self._runs:
+                for answer in run.answers:
+                    found = tuple(table.files[number] for number in answer.files)
+                    self._answers[answer.word, answer.look] = found
+
+    def _table(self, stream: BinaryIO) -> Table:
+        """Read the first part of a cache file; raises `ValueError` for that of another tool."""
+        head = stream.read(_HEAD)
+        length, checksum = int(head[:12]), int(head[12:])
+        raw = stream.read(length)
+        stamp = _stamp(self.project.root)
+        if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
+            raise ValueError
+        self._start = _HEAD + length
+        return msgspec.msgpack.decode(memoryview(raw)[len(stamp) :], type=Table)
+
+    def _compare(self, path: str, entry: Entry | None) -> None:
+        """Note the state of a file on disk, and whether it is another than the known one."""
+        absolute = f"{self.project.root}/{path}"
+        try:
+            stat = os.stat(absolute)
+            self._stats[path] = (stat.st_mtime_ns, stat.st_size)
+            if entry is not None and (stat.st_mtime_ns, stat.st_size) != (
+                entry.modified,
+                entry.size,
+            ):
+                is_same = stat.st_size == entry.size and (
+                    _digest(source.read(absolute)) == entry.digest
+                )
+                is_racy = stat.st_mtime_ns > self._started - _RACY_NANOSECONDS
+                if is_same and not is_racy:
+                    entry = msgspec.structs.replace(entry, modified=stat.st_mtime_ns)
+                    self._is_stale = True
+                elif not is_same:
+                    self._changed[path] = None
+        except OSError:
+            entry = None
+        if entry is None:
+            self._changed[path] = None
+        else:
+            self._entries[path] = entry
+
+    def save(self) -> None:
+        """Write what is known in one step; a folder that cannot be written to is left alone."""
+        if self._path is not None and self._is_stale:
+            partial = f"{self._path}.{os.getpid()}"
+            try:
+                _make(os.path.dirname(self._path))
+                with open(partial, "wb") as stream:
+                    stream.writelines(self._parts())
+                self._close()
+                os.replace(partial, self._path)
+            except OSError:
+                if os.path.exists(partial):
+                    os.unlink(partial)
+        self._close()
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _parts(self) -> Iterator[bytes]:
+        """Yield the parts of the file: its head, the table, and the facts of every file."""
+        entries: list[Entry | None] = []
+        blobs: list[bytes] = []
+        offset = 0
+        for path in self.project.files:
+            entry = self._entries.get(path)
+            if entry is not None:
+                blob = self._new_facts.get(path)
+                if blob is None:
+                    blob = self._old_facts(path, entry)
+                checksum = zlib.crc32(blob)
+                entry = Entry(
+                    entry.modified, entry.size, entry.digest, entry.marks, offset, len(blob),
+                    checksum,
+                )  # fmt: skip
+                offset += len(blob)
+                blobs.append(blob)
+            entries.append(entry)
+        table = Table(self.project.files, tuple(entries), tuple(self._runs))
+        raw = _stamp(self.project.root) + msgspec.msgpack.encode(table)
+        yield b"%12d%12d" % (len(raw), zlib.crc32(raw))
+        yield raw
+        yield from blobs
+
+    def _old_facts(self, path: str, entry: Entry) -> bytes:
+        if not entry.length or self._stream is None:
+            return b""
+        self._stream.seek(self._start + entry.offset)
+        return self._stream.read(entry.length)
+
+
+def _is_text(project: source.Project) -> bool:
+    """Say whether all paths of a project are text, as those of some file systems need not be."""
+    try:
+        "".join((project.root, *project.files)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _numbered(paths: Iterable[str], numbers: dict[str, int]) -> tuple[int, ...]:
+    return tuple(sorted(numbers[path] for path in paths if path in numbers))
+
+
+def _is_alike(one: Run, other: Run) -> bool:
+    mine, theirs = (one.asked, one.selected, one.named), (other.asked, other.selected, other.named)
+    return mine == theirs
+
+
+def _digest(raw: bytes) -> bytes:
+    # A run that finds everything as it was needs no hash.
+    from hashlib import blake2b
+
+    return blake2b(raw, digest_size=16).digest()
+
+
+def _stamp(root: str) -> bytes:
+    """Return what the cache of another tool, Python or project does not begin with."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"scopelint {__version__} {_FORMAT} {python} {_own_state()} {root}\n".encode()
+
+
+@functools.cache
+def _own_state() -> str:
+    """Return what changes with the tool's own files: a checkout under work has one version."""
+    newest, total = 0, 0
+    pending = [os.path.dirname(__file__)]
+    while pending:
+        for entry in os.scandir(pending.pop()):
+            if entry.is_dir():
+                pending.append(entry.path)
+            elif entry.name.endswith(".py"):
+                stat = entry.stat()
+                newest, total = max(newest, stat.st_mtime_ns), total + stat.st_size
+    return f"{newest} {total}"
+
+
+def _make(folder: str) -> None:
+    os.makedirs(folder, exist_ok=True)
+    ignore = f"{folder}/.gitignore"
+    if not os.path.exists(ignore):
+        with open(ignore, "w", encoding="utf-8") as stream:
+            stream.write("*\n")
