@@ -18,6 +18,7 @@ from scopelint.facts import (
     Attribute,
     AwaitEvent,
     BlockKind,
+    BreakEvent,
     CallEvent,
     CallUse,
     Choice,
@@ -258,6 +259,7 @@ def test_returns_yields_raises_and_deletes_are_events() -> None:
     assert [e.value for e in events(function, AwaitEvent)] == [Name("b")]
     assert [render(e.target) for e in events(function, DeleteEvent)] == ["c", "d.e"]
     assert len(events(function, RaiseEvent)) == 1
+    assert [e.ordinal for e in events(function, AwaitEvent)] == [-1]
     assert [e.value for e in events(function, ReturnEvent)] == [NONE]
 
 
@@ -397,6 +399,28 @@ def test_loops_bind_elements_and_async_ones_wait() -> None:
         Element(iterated, 0),
         Element(iterated, 1),
     ]
+
+
+def test_a_break_tells_its_block_and_an_async_for_its_number() -> None:
+    function = only_function(
+        """
+        async def f():
+            for a in b:
+                break
+            async for c in d:
+                while e:
+                    break
+        """
+    )
+    loops = [f.blocks[e.block].line for f in [function] for e in events(function, BreakEvent)]
+    assert loops == [3, 6]
+    assert [e.ordinal for e in events(function, AwaitEvent)] == [1]
+
+
+def test_a_slice_that_steps_backwards_reverses() -> None:
+    function = only_function("def f():\n    a = b[::-1]\n    c = d[1:]\n")
+    first, second = (e.value for e in events(function, StoreEvent))
+    assert (render(first), second) == ("reversed(...)", Name("d"))
 
 
 def test_the_cases_of_a_match_are_branches_and_bind_names() -> None:

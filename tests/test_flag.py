@@ -21,11 +21,14 @@ from scopelint.facts import (
     Anchor,
     AnchorKind,
     Attribute,
+    AwaitEvent,
     CallEvent,
     Expression,
     ModuleFacts,
     Name,
     StoreEvent,
+    WithEvent,
+    YieldEvent,
 )
 from scopelint.flag import flag
 from scopelint.index.values import Place
@@ -109,6 +112,16 @@ NASTY = {
             x = yield a()
             await b()
             return c(await d(), (yield e()))
+        """,
+    "yields in yields": "async def f():\n    x = yield (yield a)\n    y = b((yield c), (yield))",
+    "async loops": """
+        async def f():
+            for a in b: pass
+            async for c in d():
+                async for e in f.g:
+                    with h: break
+            else:
+                async for i in j: pass
         """,
     "yield from": "def f(): yield from a((yield b()), c())",
     "match": """
@@ -259,6 +272,25 @@ def test_a_store_is_an_assignment(code: str) -> None:
     assert list(flag(f"{code}\n", [nominated], "/root")) == [finding(None)]
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "shape"),
+    [
+        ("yield x", AnchorKind.YIELD, Shape.YIELD),
+        ("async for x in y: z", AnchorKind.FOR, Shape.ASYNC_FOR),
+    ],
+)
+def test_a_statement_of_the_right_shape_is_a_finding(
+    code: str, kind: AnchorKind, shape: Shape
+) -> None:
+    text = f"async def f():\n    {code}\n"
+    assert list(flag(text, [nomination(Anchor(1, kind, 0), shape)], "/root")) == [finding(None)]
+
+
+def test_a_loop_that_does_not_wait_is_no_async_for() -> None:
+    nominated = nomination(Anchor(0, AnchorKind.FOR, 0), Shape.ASYNC_FOR)
+    assert list(flag("for x in y: z\n", [nominated], "/root")) == []
+
+
 def test_every_shape_is_told_apart() -> None:
     call = nomination(Anchor(0, AnchorKind.CALL, 0), Shape.STORE)
     stores = [nomination(Anchor(0, AnchorKind.ASSIGN, 0), s) for s in Shape if s is not Shape.STORE]
@@ -336,7 +368,7 @@ def call_spans(module: ModuleFacts) -> dict[Anchor, Span]:
 
 
 def told(module: ModuleFacts) -> dict[Anchor, tuple[str, ...]]:
-    """Return what the facts tell of each call and assignment: names, and how many arguments."""
+    """Return what the facts tell of each node that has an anchor: names, and how many parts."""
     found: dict[Anchor, tuple[str, ...]] = {}
     for number, frame in enumerate(module.frames):
         for event in frame.events:
@@ -347,6 +379,13 @@ def told(module: ModuleFacts) -> dict[Anchor, tuple[str, ...]]:
             elif isinstance(event, StoreEvent) and event.ordinal >= 0:
                 anchor = Anchor(number, AnchorKind.ASSIGN, event.ordinal)
                 found[anchor] = (*found.get(anchor, ()), last_name(event.target))
+            elif isinstance(event, WithEvent):
+                anchor = Anchor(number, AnchorKind.WITH, event.ordinal)
+                found[anchor] = (*found.get(anchor, ()), "item")
+            elif isinstance(event, YieldEvent) and event.ordinal >= 0:
+                found[Anchor(number, AnchorKind.YIELD, event.ordinal)] = (last_name(event.value),)
+            elif isinstance(event, AwaitEvent) and event.ordinal >= 0:
+                found[Anchor(number, AnchorKind.FOR, event.ordinal)] = (last_name(event.value),)
     return found
 
 
@@ -363,6 +402,13 @@ def seen(met: Mapping[Anchor, cst.CSTNode]) -> dict[Anchor, tuple[str, ...]]:
                     found[anchor] = tuple(names)
             case cst.AnnAssign():
                 found[anchor] = (node_name(node.target),)
+            case cst.With():
+                found[anchor] = ("item",) * len(node.items)
+            case cst.Yield():
+                value = node.value.item if isinstance(node.value, cst.From) else node.value
+                found[anchor] = ("[]" if value is None else node_name(value),)
+            case cst.For(asynchronous=cst.Asynchronous()):
+                found[anchor] = (node_name(node.iter),)
             case _:
                 continue
     return found

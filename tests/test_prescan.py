@@ -233,6 +233,33 @@ def test_other_bytes_do_not_matter(raw: bytes) -> None:
     assert not may_matter(raw)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "async def f():\n    async with a():\n        yield\n",
+        "class C:\n\tasync def f(self):\n\t\twith a: yield 1\n",
+        "async def f():\n    with (\n        a(),\n    ):\n        if b:\n            c = yield\n",
+        "async def f():\n    with a:\n        x = '''\nclass X:\n'''\n        yield x\n",
+        "async def f():\n    async with a:\n        def g():\n            pass\n        yield g\n",
+    ],
+)
+def test_a_yield_in_a_block_matters_whatever_the_block_enters(code: str) -> None:
+    assert may_matter(code.encode())
+    assert may_matter(code.replace("\n", "\r\n").encode())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "async def f():\n    async with a():\n        pass\n    yield\n",
+        "async def f():\n    with a:\n        pass\ndef g():\n    for b in c:\n        yield b\n",
+        "def f():\n    with a:\n        yield 1\n",
+    ],
+)
+def test_a_yield_outside_of_blocks_does_not_matter(code: str) -> None:
+    assert not may_matter(code.encode())
+
+
 def write(folder: Path, files: Mapping[str, str]) -> None:
     """Write a project."""
     for path, text in {"pyproject.toml": "[project]\n", "app/__init__.py": "", **files}.items():

@@ -271,11 +271,15 @@ class YieldEvent(Record, frozen=True, tag=4):
 
 
 class AwaitEvent(Record, frozen=True, tag=5):
-    """Something other than a call is awaited, or an ``async for`` asks for its next item."""
+    """Something other than a call is awaited, or an ``async for`` asks for its next item.
+
+    ``ordinal`` is that of the ``async for`` statement, whose body is the block; -1 for the rest.
+    """
 
     value: Expression
     span: Span
     block: int
+    ordinal: int = -1
 
 
 class UseEvent(Record, frozen=True, tag=6):
@@ -310,6 +314,13 @@ class RaiseEvent(Record, frozen=True, tag=8):
     block: int
 
 
+class BreakEvent(Record, frozen=True, tag=10):
+    """A loop is left, the innermost one around the block."""
+
+    span: Span
+    block: int
+
+
 Event: TypeAlias = (
     CallEvent
     | StoreEvent
@@ -321,6 +332,7 @@ Event: TypeAlias = (
     | DeleteEvent
     | ExceptEvent
     | RaiseEvent
+    | BreakEvent
 )
 
 
@@ -400,8 +412,13 @@ def from_bytes(raw: bytes) -> ModuleFacts:
 
 def identifiers(facts: ModuleFacts) -> frozenset[str]:
     """Return every identifier that occurs in the facts of a file."""
+    return words(facts.frames)
+
+
+def words(records: object) -> frozenset[str]:
+    """Return every identifier that occurs in some records."""
     found: set[str] = set()
-    pending: list[object] = [msgspec.to_builtins(facts.frames)]
+    pending: list[object] = [msgspec.to_builtins(records)]
     while pending:
         plain = pending.pop()
         if isinstance(plain, list | tuple):

@@ -87,6 +87,10 @@ def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:
                 isinstance(target, cst.Name | cst.Attribute | cst.Subscript | cst.Tuple | cst.List)
                 for target in _targets(node)
             )
+        case Shape.YIELD:
+            return isinstance(node, cst.Yield)
+        case Shape.ASYNC_FOR:
+            return isinstance(node, cst.For) and node.asynchronous is not None
 
 
 def _method(node: cst.CSTNode) -> str | None:

@@ -26,7 +26,53 @@ SEEDS: tuple[bytes, ...] = (
 
 def may_matter(raw: bytes, words: Iterable[bytes] = SEEDS) -> bool:
     """Say whether any rule could have a decisive site in a file with these bytes."""
-    return any(word in raw for word in words)
+    return any(word in raw for word in words) or may_yield_in_block(raw)
+
+
+# What opens a definition or a block, at the start of a line, and any line that yields.
+_HEADS = re.compile(
+    rb"^([ \t]*)(?:(async[ \t]+def|def|class)\b|(?:async[ \t]+)?with\b|(?=[^\n]*\byield\b))",
+    re.MULTILINE,
+)
+
+
+def may_yield_in_block(raw: bytes) -> bool:
+    """Say whether an async generator may yield inside a `with`, whatever the `with` enters.
+
+    A carrier has any name, so indentation has to tell. A block counts as open till the next
+    definition that is not deeper: more than the truth, never less.
+    """
+    if b"yield" not in raw or b"async" not in raw or b"with" not in raw:
+        return False
+    outermost, start = _DEEPEST, 0
+    for match in _HEADS.finditer(raw):
+        depth = len(match[1])
+        if match[2] is not None:
+            if depth <= outermost and not _ends_in_string(raw, start, match.start()):
+                outermost = _DEEPEST
+        elif match.end() == match.end(1):
+            if depth > outermost:
+                return True
+        elif _has_yield(raw, match.end()):
+            return True
+        elif depth < outermost:
+            outermost, start = depth, match.start()
+    return False
+
+
+_DEEPEST = 1_000_000
+
+
+def _has_yield(raw: bytes, start: int) -> bool:
+    """Say whether the rest of a line yields."""
+    end = raw.find(b"\n", start)
+    return raw.find(b"yield", start, end if end >= 0 else len(raw)) >= 0
+
+
+def _ends_in_string(raw: bytes, start: int, end: int) -> bool:
+    """Say whether a point may lie in a string of several lines that began after another one."""
+    quotes = raw.count(b'"""', start, end), raw.count(b"'''", start, end)
+    return any(count % 2 for count in quotes)
 
 
 def may_suppress(raw: bytes) -> bool:

@@ -115,6 +115,18 @@ class Counter(cst.CSTVisitor):
         """Count an annotated assignment."""
         self._met(AnchorKind.ASSIGN, node)
 
+    def visit_With(self, node: cst.With) -> None:
+        """Count a ``with`` statement."""
+        self._met(AnchorKind.WITH, node)
+
+    def visit_For(self, node: cst.For) -> None:
+        """Count a ``for`` statement."""
+        self._met(AnchorKind.FOR, node)
+
+    def leave_Yield(self, original_node: cst.Yield) -> None:
+        """Count a ``yield``; inner ones end first."""
+        self._met(AnchorKind.YIELD, original_node)
+
 
 class Tree:
     """A file's tree with look-ups in it; nodes are told apart by identity."""

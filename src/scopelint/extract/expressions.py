@@ -180,7 +180,10 @@ class ExpressionReader:
     def _subscript(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Subscript)
         if isinstance(node.slice, ast.Slice):
-            return self._at(node.value, depth)
+            base = self._at(node.value, depth)
+            if isinstance(node.slice.step, ast.UnaryOp):  # `x[::-1]`
+                return facts.Call(facts.Name("reversed"), (base,), (), self._positions.span(node))
+            return base
         return facts.Subscript(self._at(node.value, depth), self._at(node.slice, depth))
 
     def _conditional(self, node: ast.expr, depth: int) -> Expression:

@@ -53,6 +53,7 @@ class FrameReader:
             ast.AsyncWith: self._with,
             ast.Match: self._match,
             ast.Raise: self._raise,
+            ast.Break: self._break,
             ast.match_case: self._case,
             ast.Try: self._try,
             ast.TryStar: self._try,
@@ -205,6 +206,10 @@ class FrameReader:
         self._scan(draft, block, node.cause)
         draft.events.append(facts.RaiseEvent(self._span(node), block))
 
+    def _break(self, draft: Draft, block: int, node: ast.AST) -> None:
+        assert isinstance(node, ast.Break)
+        draft.events.append(facts.BreakEvent(self._span(node), block))
+
     def _assert(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.Assert)
         self._scan(draft, block, node.test)
@@ -264,14 +269,14 @@ class FrameReader:
 
     def _for(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.For | ast.AsyncFor)
-        draft.ordinal(AnchorKind.FOR)
+        ordinal = draft.ordinal(AnchorKind.FOR)
         iterable = self._reader.read(node.iter)
         number = draft.statement()
         self._scan(draft, block, node.target)
         self._scan(draft, block, node.iter)
         body = draft.block(BlockKind.LOOP, block, number, node.lineno, iterable)
         if isinstance(node, ast.AsyncFor):
-            draft.events.append(facts.AwaitEvent(iterable, self._span(node.iter), body))
+            draft.events.append(facts.AwaitEvent(iterable, self._span(node.iter), body, ordinal))
         draft.bind(body, node.target, facts.Element(iterable), self._span(node.target))
         self._loop(draft, block, body, number, node)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from scopelint.config import ProjectSettings
 from scopelint.facts import ModuleFacts
 from scopelint.index.callers import Callers
+from scopelint.index.generators import Generators
 from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Lifetimes
 from scopelint.index.objects import Objects
@@ -57,6 +58,11 @@ class ProjectIndex:
     def group_makers(self) -> frozenset[str]:
         """Return the names of all that makes task groups, in libraries and in the project."""
         return self._reach.makers
+
+    @cached_property
+    def generators(self) -> Generators:
+        """Return which async generators hold a scope at a yield, and the loops over them."""
+        return Generators(self.inference, self.lifetimes, self.decisive)
 
     @cached_property
     def lifetimes(self) -> Lifetimes:

@@ -9,6 +9,7 @@ from scopelint import facts
 from scopelint.config import nearest_word
 from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame, FrameKind, WithEvent
 from scopelint.index import flow
+from scopelint.index.openings import openings
 from scopelint.index.project import end_of
 from scopelint.index.values import Callable, Class, External, FrameRef, Held, Instance, Where
 from scopelint.libraries import (
@@ -146,17 +147,7 @@ class Carriers:
         return False
 
     def _in_generator(self, ref: FrameRef) -> Held | None:
-        frame = self._modules.frame(ref)
-        yields = [e.block for e in frame.events if isinstance(e, facts.YieldEvent)]
-        found: list[Held] = []
-        for position, event in enumerate(frame.events):
-            where = Where(ref.path, ref.frame, position)
-            if isinstance(event, WithEvent):
-                if any(flow.encloses(frame, event.body, block) for block in yields):
-                    found.extend(self._of(event.manager, where))
-            elif isinstance(event, CallEvent):
-                found.extend(self._by_call(frame, event, where))
-        return _weightiest(found)
+        return _weightiest([opening.held for opening in openings(self._inference, ref)])
 
     # --- classes ----------------------------------------------------------------------
 
@@ -272,7 +263,4 @@ def _is_closed_here(frame: Frame, stack: Expression, point: int) -> bool:
         if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
             if event.call.function == facts.Attribute(stack, "pop_all"):
                 return False
-    if not is_guarded:
-        return False
-    # A yield inside the block keeps the stack open while the generator waits.
-    return not any(isinstance(event, facts.YieldEvent) for event in frame.events)
+    return is_guarded

@@ -166,14 +166,15 @@ class Classes:
         index = positional.index(parameter.name)
         if self._modules.method_of(ref) is not None:
             index -= 1
-        for call, where in self._calls(ref):
+        for call, where in self.calls(ref):
             passed = dict(call.keywords).get(parameter.name)
             if passed is None and index < len(call.arguments):
                 passed = call.arguments[index]
             if passed is not None:
                 yield from self._inference.values(passed, where)
 
-    def _calls(self, ref: FrameRef) -> Sequence[tuple[facts.Call, Where]]:
+    def calls(self, ref: FrameRef) -> Sequence[tuple[facts.Call, Where]]:
+        """Return the calls of a function in the project, or of the class of an ``__init__``."""
         return self._inference.once(("calls", ref), lambda: tuple(self._find_calls(ref)), ())
 
     def _find_calls(self, ref: FrameRef) -> Iterator[tuple[facts.Call, Where]]:

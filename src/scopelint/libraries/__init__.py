@@ -16,6 +16,7 @@ __all__ = [
     "EXPECTING",
     "GENERATOR_MANAGERS",
     "LIBRARIES",
+    "PLAIN_DECORATORS",
     "PROVIDERS",
     "SCOPES",
     "SCOPE_METHODS",
@@ -119,6 +120,19 @@ GENERATOR_MANAGERS: frozenset[str] = frozenset(
         "async_generator.asynccontextmanager",
         "asyncstdlib.contextmanager",
         "asyncstdlib.contextlib.contextmanager",
+    }
+)
+# Decorators that leave a function what it is.
+PLAIN_DECORATORS: frozenset[str] = frozenset(
+    {
+        "abc.abstractmethod",
+        "builtins.classmethod",
+        "builtins.staticmethod",
+        "typing.final",
+        "typing.no_type_check",
+        "typing.override",
+        "typing_extensions.final",
+        "typing_extensions.override",
     }
 )
 # Methods that anyio's mix-ins turn into a context manager.

@@ -10,8 +10,10 @@ from scopelint.rules.manual_scope_entry import ManualScopeEntry
 from scopelint.rules.scope_exit_in_other_task import ScopeExitInOtherTask
 from scopelint.rules.scope_on_exit_stack import ScopeOnExitStack
 from scopelint.rules.shield_around_scope_exit import ShieldAroundScopeExit
+from scopelint.rules.unclosed_scoped_generator import UnclosedScopedGenerator
 from scopelint.rules.unowned_task_group import UnownedTaskGroup
 from scopelint.rules.unused_suppression import UnusedSuppression
+from scopelint.rules.yield_in_scope import YieldInScope
 
 RULES: tuple[Rule, ...] = (
     UnusedSuppression(),
@@ -23,4 +25,6 @@ RULES: tuple[Rule, ...] = (
     ExitDropsException(),
     ShieldAroundScopeExit(),
     UnownedTaskGroup(),
+    YieldInScope(),
+    UnclosedScopedGenerator(),
 )
