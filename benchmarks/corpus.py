@@ -39,6 +39,8 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "a_dunder_own_dunder_scope": frozenset({"SCP103", "SCP104", "SCP106"}),
     "b_exitstack": frozenset({"SCP101", "SCP105"}),
     "c_attr_store": frozenset({"SCP201"}),
+    "d_asyncio_in_anyio": frozenset({"SCP301", "SCP302", "SCP303", "SCP304"}),
+    "h_dropped_task": frozenset({"SCP305"}),
 }
 
 Place = tuple[str, int]

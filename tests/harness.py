@@ -87,7 +87,11 @@ class Fixture:
             is_python = path.endswith((".py", ".pyi"))
             target.write_text(without_markers(source) if is_python else source, "utf-8")
         if not (folder / "pyproject.toml").exists():
-            (folder / "pyproject.toml").write_text('[project]\nname = "fixture"\n', "utf-8")
+            text = '[project]\nname = "fixture"\n'
+            if not self.rule.startswith("SCP3"):
+                # What a project runs on is the affair of that family alone.
+                text += '[tool.scopelint]\nbackends = ["asyncio"]\n'
+            (folder / "pyproject.toml").write_text(text, "utf-8")
         return folder
 
     @property

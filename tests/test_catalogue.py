@@ -36,6 +36,7 @@ from scopelint.libraries import (
     STACK_FILLERS,
     containers,
 )
+from scopelint.libraries import asyncio as asyncio_names
 from scopelint.model import Level, ScopeKind
 from scopelint.pages import pages
 from scopelint.rule import Rule
@@ -176,7 +177,7 @@ def test_every_shape_is_tested_by_the_visitor_and_used_by_a_rule() -> None:
 def test_every_kind_of_anchor_is_counted_by_the_facts() -> None:
     text = "".join(file.read_text("utf-8") for file in (PACKAGE / "extract").glob("*.py"))
     counted = {kind for kind in facts.AnchorKind if f"AnchorKind.{kind.name}" in text}
-    assert counted >= set(facts.AnchorKind) - {facts.AnchorKind.EXCEPT}
+    assert counted == set(facts.AnchorKind)
 
 
 # --- tables of libraries --------------------------------------------------------------
@@ -252,6 +253,31 @@ def test_a_group_of_a_library_has_the_method(library: str, method: str) -> None:
 
 def test_loops_have_the_methods() -> None:
     assert all(hasattr(asyncio.AbstractEventLoop, method) for method in LOOP_SPAWNERS)
+
+
+def test_names_of_asyncio_exist_in_the_module_that_the_table_says() -> None:
+    missing = {name for name in asyncio_names.ASYNCIO if not exists(name)}
+    assert missing == set()
+    parts = [name.split(".") for name in asyncio_names.ASYNCIO]
+    assert {part[-1] for part in parts if len(part) == 2} == {part[-1] for part in parts}
+    assert asyncio_names.ASYNCIO.keys() >= asyncio_names.TASK_STARTERS
+    assert all(hasattr(asyncio.AbstractEventLoop, name) for name in asyncio_names.LOOP_METHODS)
+    assert asyncio_names.LOOP_METHODS.keys() >= asyncio_names.LOOP_TASK_STARTERS
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {
+            row.anyio.partition("(")[0]
+            for table in (asyncio_names.ASYNCIO, asyncio_names.LOOP_METHODS)
+            for row in table.values()
+            if row.anyio is not None
+        }
+    ),
+)
+def test_what_anyio_has_in_place_of_asyncio_exists(name: str) -> None:
+    assert exists(name if name.startswith("anyio.") else f"anyio.abc.{name}")
 
 
 def test_every_scope_that_is_a_class_can_be_entered_but_nurseries() -> None:

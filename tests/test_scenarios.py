@@ -3,7 +3,9 @@
 The failures have the names of the rule pages:
 ``E1``, ``E2`` (asyncio) and ``T1``, ``T2``, ``TIE``, ``ASSERTION`` (trio) are exceptions;
 ``STRAY``: every later await of the entering task is cancelled; ``CANCELLED``: one is;
-``HANG``: the run does not end; ``INACTIVE``: the group refuses work.
+``HANG``: the run does not end; ``INACTIVE``: the group refuses work;
+``NOLOOP``: no asyncio loop runs; ``UNCAUGHT``: a handler does not run; ``COLLECTED``: a task is
+collected before its end.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ NOT_RUN = {
     "SCP401/maybe_wrapped": "its base is of another package; task_group shows the same",
     "SCP105/carrier_mcp": "it needs a server process; connect_and_close shows the same",
     "SCP201/own_dunders": "its finding is SCP104's; SCP104/adapters shows it",
+    "SCP301/asyncio_only": "on asyncio, on which it runs, nothing fails",
+    "SCP304/trio_too": "handlers shows the same",
     "SCP201/maker_in_other_file": "the group is never used; attribute shows the same",
     "SCP201/entered_elsewhere": "the helper's group is never used; attribute shows the same",
 }

@@ -105,7 +105,7 @@ class Function(Record, frozen=True, tag=13):
 
 
 class Compare(Record, frozen=True, tag=14):
-    """``left operator right``, where one side is a string or several."""
+    """``left operator right``: a comparison with strings, or of a call with something named."""
 
     left: Expression
     operator: str

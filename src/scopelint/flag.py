@@ -82,6 +82,12 @@ def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:
             return isinstance(node, cst.Call) and any(
                 _method(argument.value) in _OPERATIONS for argument in node.args
             )
+        case Shape.CALL:
+            return isinstance(node, cst.Call) and isinstance(node.func, cst.Name | cst.Attribute)
+        case Shape.CATCH:
+            return isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler) and (
+                node.type is not None
+            )
         case Shape.STORE:
             return any(
                 isinstance(target, cst.Name | cst.Attribute | cst.Subscript | cst.Tuple | cst.List)

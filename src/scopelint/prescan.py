@@ -99,12 +99,18 @@ def marks_of(raw: bytes) -> Mark:
 
 
 class Look(enum.Enum):
-    """What a second look for a name is after: any mention, a store, a call, a derived class."""
+    """What a second look for a name is after.
+
+    Any mention, a store, a call, a derived class, the import of a package, a call that may be a
+    statement of its own.
+    """
 
     MENTION = enum.auto()
     STORE = enum.auto()
     CALL = enum.auto()
     DERIVED = enum.auto()
+    IMPORT = enum.auto()
+    STATEMENT = enum.auto()
 
 
 def finds(raw: bytes, look: Look, word: bytes) -> bool:
@@ -137,6 +143,10 @@ _RENAMED = re.compile(rb"\s+as\b")
 _LINE_END = re.compile(rb"\s*$", re.MULTILINE)
 _ASSIGNED = re.compile(rb"=\s*[\w.]*\Z")
 _SELF = re.compile(rb"\bself\.\Z")
+_IMPORTED = re.compile(rb"\b(?:from|import)\b.*\Z", re.DOTALL)
+_CONTINUED = re.compile(rb"\\\r?\n\Z")
+# What stands before a call whose value is used: `=`, `return`, another call.
+_USED = re.compile(rb"(?:[^=!<>]=|\b(?:return|await|yield)|\w\(|[,\[{])\s*[\w.]*\Z")
 # A dotted name before the word is not longer than this.
 _BEFORE = 200
 _WORD = frozenset(bytes([byte]) for byte in range(128) if chr(byte).isalnum() or byte == ord("_"))
@@ -171,9 +181,25 @@ def _is_derived(raw: bytes, start: int, end: int) -> bool:
     )
 
 
+def _is_imported(raw: bytes, start: int, end: int) -> bool:
+    line = raw.rfind(b"\n", 0, start) + 1
+    while _CONTINUED.search(raw, max(0, line - 3), line):
+        line = raw.rfind(b"\n", 0, line - 1) + 1
+    return _IMPORTED.search(raw, line, start) is not None
+
+
+def _is_statement(raw: bytes, start: int, end: int) -> bool:
+    if _RENAMED.match(raw, end):
+        return True
+    line = raw.rfind(b"\n", 0, start) + 1
+    return _USED.search(raw, max(line, start - _BEFORE), start) is None
+
+
 _LOOKS = {
     Look.MENTION: _is_mentioned,
     Look.STORE: _is_stored,
     Look.CALL: _is_called,
     Look.DERIVED: _is_derived,
+    Look.IMPORT: _is_imported,
+    Look.STATEMENT: _is_statement,
 }

@@ -22,6 +22,8 @@ class Shape(enum.Enum):
     HAND_OVER = "a call that is given a call or a method that opens or closes"
     STORE = "an assignment to a name, an attribute or an item"
     ADD = "a call that puts a value into a container"
+    CALL = "a call of something by its name"
+    CATCH = "a handler that names what it catches"
     YIELD = "a yield"
     ASYNC_FOR = "an async for"
 

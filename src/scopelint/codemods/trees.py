@@ -107,6 +107,14 @@ class Counter(cst.CSTVisitor):
         """Count a call; inner calls end first."""
         self._met(AnchorKind.CALL, original_node)
 
+    def visit_ExceptHandler(self, node: cst.ExceptHandler) -> None:
+        """Count a handler."""
+        self._met(AnchorKind.EXCEPT, node)
+
+    def visit_ExceptStarHandler(self, node: cst.ExceptStarHandler) -> None:
+        """Count a handler of exception groups."""
+        self._met(AnchorKind.EXCEPT, node)
+
     def visit_Assign(self, node: cst.Assign) -> None:
         """Count an assignment."""
         self._met(AnchorKind.ASSIGN, node)

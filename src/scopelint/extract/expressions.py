@@ -205,7 +205,8 @@ class ExpressionReader:
         if operator is None or len(node.ops) > 1:
             return UNKNOWN
         left, right = self._at(node.left, depth), self._at(node.comparators[0], depth)
-        if not (_is_text(left) or _is_text(right)):
+        is_class = isinstance(left, facts.Call) and isinstance(right, facts.Name | facts.Attribute)
+        if not (_is_text(left) or _is_text(right) or (is_class and operator in ("==", "!="))):
             return UNKNOWN
         return facts.Compare(left, operator, right)
 

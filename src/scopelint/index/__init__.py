@@ -7,8 +7,11 @@ from functools import cached_property
 
 from scopelint.config import ProjectSettings
 from scopelint.facts import ModuleFacts
+from scopelint.index.asyncio_uses import AsyncioUses
+from scopelint.index.backends import Backends
 from scopelint.index.callers import Callers
 from scopelint.index.generators import Generators
+from scopelint.index.guards import Guards
 from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Lifetimes
 from scopelint.index.objects import Objects
@@ -44,6 +47,9 @@ class ProjectIndex:
         self.spawners = Spawners(self.inference, settings.target_version)
         self.callers = Callers(self.inference, self.spawners)
         self.objects = Objects(self.inference)
+        self.backends = Backends(self.inference, settings)
+        self.guards = Guards(self.inference)
+        self.asyncio_uses = AsyncioUses(self.inference)
 
     @cached_property
     def _reach(self) -> Reach:

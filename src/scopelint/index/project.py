@@ -29,6 +29,7 @@ class Modules:
     ) -> None:
         self.root = root
         self.names = ModuleNames(files)
+        self._files = files
         self._load = load
         self._mentioning = mentioning
         self._facts: dict[str, ModuleFacts | None] = {}
@@ -66,12 +67,20 @@ class Modules:
 
     def mentioning(self, word: str, look: Look = Look.MENTION) -> Iterator[ModuleFacts]:
         """Yield the facts of the files whose text has a word, in path order."""
-        if (word, look) not in self._mentions:
-            self._mentions[word, look] = tuple(sorted(self._mentioning(word, look)))
-        for path in self._mentions[word, look]:
+        for path in self.mentioned(word, look):
             facts = self.facts(path)
             if facts is not None:
                 yield facts
+
+    def mentioned(self, word: str, look: Look = Look.MENTION) -> tuple[str, ...]:
+        """Return the files whose text has a word, in path order."""
+        if (word, look) not in self._mentions:
+            self._mentions[word, look] = tuple(sorted(self._mentioning(word, look)))
+        return self._mentions[word, look]
+
+    def has(self, path: str) -> bool:
+        """Say whether the project has a file, or a folder with files, of this path."""
+        return any(file == path or file.startswith(f"{path}/") for file in self._files)
 
     def method_of(self, ref: FrameRef) -> FrameRef | None:
         """Return the class of a method itself, ``None`` for any other function."""

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from scopelint.model import Applicability, Finding, Level, Report, Site
 from scopelint.report import Count, entries, has_fix, label, shown_path, unread
+from scopelint.rules._asyncio import closing_hint
 
 # A line is pieces of text, each with the rich style it has in colour.
 _Line: TypeAlias = tuple[tuple[str, str], ...]
@@ -120,7 +121,8 @@ def summary(report: Report, *, is_coloured: bool) -> str:
         for level in Level
         if levels[level]
     ]
-    return f"Found {', '.join(counts)}.\n{_fixable(report)}"
+    hint = closing_hint(report.findings)
+    return f"Found {', '.join(counts)}.\n{_fixable(report)}{hint}"
 
 
 def problems(report: Report, working_directory: str) -> tuple[str, ...]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from scopelint.rule import Rule
+from scopelint.rules.asyncio_cancelled_in_anyio import AsyncioCancelledInAnyio
+from scopelint.rules.asyncio_loop_in_anyio import AsyncioLoopInAnyio
+from scopelint.rules.asyncio_primitive_in_anyio import AsyncioPrimitiveInAnyio
+from scopelint.rules.asyncio_task_in_anyio import AsyncioTaskInAnyio
+from scopelint.rules.dropped_task import DroppedTask
 from scopelint.rules.exit_drops_exception import ExitDropsException
 from scopelint.rules.fragile_scope_forwarding import FragileScopeForwarding
 from scopelint.rules.hand_forwarded_scope import HandForwardedScope
@@ -25,6 +30,11 @@ RULES: tuple[Rule, ...] = (
     ExitDropsException(),
     ShieldAroundScopeExit(),
     UnownedTaskGroup(),
+    AsyncioTaskInAnyio(),
+    AsyncioLoopInAnyio(),
+    AsyncioPrimitiveInAnyio(),
+    AsyncioCancelledInAnyio(),
+    DroppedTask(),
     YieldInScope(),
     UnclosedScopedGenerator(),
 )

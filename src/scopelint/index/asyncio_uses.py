@@ -1,0 +1,260 @@
+"""Where a file calls what works on asyncio alone, catches its cancellation, or drops a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scopelint import facts
+from scopelint.facts import (
+    Anchor,
+    AnchorKind,
+    BlockKind,
+    CallEvent,
+    CallUse,
+    Event,
+    ExceptEvent,
+    Frame,
+    ModuleFacts,
+    RaiseEvent,
+    StoreEvent,
+    UseEvent,
+)
+from scopelint.index import flow
+from scopelint.index.infer import Inference
+from scopelint.index.values import Container, External, Instance, Member, Value, Where
+from scopelint.libraries import LOOP_MAKERS
+from scopelint.libraries.asyncio import (
+    ANY_EXCEPTION,
+    ASYNCIO,
+    CANCELLED,
+    FUTURES,
+    LOOP_FUTURES,
+    LOOP_METHODS,
+    LOOP_TASK_STARTERS,
+    OTHER_CANCELLED,
+    TASK_STARTERS,
+    AsyncioName,
+)
+from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
+from scopelint.model import Span
+
+_NAMES = frozenset(name.rpartition(".")[2] for name in ASYNCIO) | LOOP_METHODS.keys()
+_MAKERS = frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
+_SUPPRESSORS = frozenset({"contextlib.suppress"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of asyncio: the node, what it is called, and what the tables know of it.
+
+    ``root`` is the name at the left end of the expression, ``is_dropped`` says that the task
+    which it starts is kept by nobody.
+    """
+
+    where: Where
+    span: Span
+    anchor: Anchor
+    name: str
+    known: AsyncioName
+    root: str
+    is_dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """A handler or ``suppress`` that knows asyncio's cancellation alone."""
+
+    where: Where
+    span: Span
+    anchor: Anchor
+    root: str
+
+
+class AsyncioUses:
+    """Finds the uses of asyncio in a file, by canonical names."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+
+    def calls(self, module: ModuleFacts) -> Iterator[Use]:
+        """Yield the calls that need an asyncio loop; of a chain of calls, the last."""
+        for number, frame in enumerate(module.frames):
+            found: dict[Span, Use] = {}
+            for position, event in enumerate(frame.events):
+                if not isinstance(event, CallEvent):
+                    continue
+                use = self._use(event, Where(module.path, number, position))
+                if use is None:
+                    continue
+                function = event.call.function
+                if isinstance(function, facts.Attribute) and isinstance(function.base, facts.Call):
+                    found.pop(function.base.span, None)
+                found[use.span] = use
+            yield from found.values()
+
+    def _use(self, event: CallEvent, where: Where) -> Use | None:
+        call = event.call
+        last = call.function.name if isinstance(call.function, facts.Attribute) else None
+        if last is not None and last not in _NAMES | _MAKERS:
+            return None
+        known = self._known(call.function, where) or self._handed_over(call, where)
+        if known is None:
+            return None
+        name, row = known
+        anchor = Anchor(where.frame, AnchorKind.CALL, event.ordinal)
+        is_dropped = event.use is CallUse.DISCARDED and self._starts_task(call, where)
+        return Use(where, call.span, anchor, name, row, _root(call), is_dropped)
+
+    def _known(self, function: facts.Expression, where: Where) -> tuple[str, AsyncioName] | None:
+        for value in self._inference.values(function, where):
+            match value:
+                case External(name=name) if name in ASYNCIO:
+                    return f"asyncio.{name.rpartition('.')[2]}", ASYNCIO[name]
+                case Member(owner=Instance(made_by=str(maker)), name=method):
+                    if maker in LOOP_MAKERS and method in LOOP_METHODS:
+                        return f"loop.{method}", LOOP_METHODS[method]
+                case _:
+                    continue
+        return None
+
+    def _handed_over(self, call: facts.Call, where: Where) -> tuple[str, AsyncioName] | None:
+        """Return what a call makes later, as the default of a field."""
+        if not any(
+            isinstance(value, External) and value.name in FIELD_MAKERS
+            for value in self._inference.values(call.function, where)
+        ):
+            return None
+        makers = [value for keyword, value in call.keywords if keyword in FIELD_FACTORIES]
+        for maker in (*call.arguments[:1], *makers):
+            known = self._known(maker, where)
+            if known is not None:
+                return known
+        return None
+
+    def _starts_task(self, call: facts.Call, where: Where) -> bool:
+        for value in self._inference.values(call.function, where):
+            match value:
+                case External(name=name) if name in TASK_STARTERS:
+                    return not self._is_future(call, where)
+                case Member(owner=Instance(made_by=str(maker)), name=method):
+                    if maker in LOOP_MAKERS and method in LOOP_TASK_STARTERS:
+                        return True
+                case _:
+                    continue
+        return False
+
+    def _is_future(self, call: facts.Call, where: Where) -> bool:
+        """Say whether a call is given something other than a coroutine it was just handed."""
+        argument = call.arguments[0] if call.arguments else facts.UNKNOWN
+        if not isinstance(argument, facts.Call):
+            return _last(call.function) != "create_task"
+        for value in self._inference.values(argument.function, where):
+            match value:
+                case External(name=name) if name in FUTURES:
+                    return True
+                case Member(owner=Instance(made_by=str(maker)), name=method):
+                    if maker in LOOP_MAKERS and method in LOOP_FUTURES:
+                        return True
+                case _:
+                    continue
+        return False
+
+    def dropped(self, module: ModuleFacts) -> Iterator[Use]:
+        """Yield the calls whose task nobody keeps."""
+        return (use for use in self.calls(module) if use.is_dropped)
+
+    def catches(self, module: ModuleFacts) -> Iterator[Catch]:
+        """Yield where asyncio's cancellation is caught, and no other backend's with it."""
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                where = Where(module.path, number, position)
+                if isinstance(event, ExceptEvent):
+                    if self._is_asyncio_alone((event.caught,), where) and not self._is_harmless(
+                        frame, event, where
+                    ):
+                        anchor = Anchor(number, AnchorKind.EXCEPT, event.ordinal)
+                        yield Catch(where, event.span, anchor, _root(event.caught))
+                elif isinstance(event, CallEvent) and self._suppresses(event.call, where):
+                    anchor = Anchor(number, AnchorKind.CALL, event.ordinal)
+                    root = _root(event.call.arguments[0])
+                    yield Catch(where, event.call.span, anchor, root)
+
+    def _suppresses(self, call: facts.Call, where: Where) -> bool:
+        if not call.arguments or not isinstance(call.function, facts.Name | facts.Attribute):
+            return False
+        if _last(call.function) != "suppress" and isinstance(call.function, facts.Attribute):
+            return False
+        values = self._inference.values(call.function, where)
+        is_suppressor = any(isinstance(v, External) and v.name in _SUPPRESSORS for v in values)
+        return is_suppressor and self._is_asyncio_alone(call.arguments, where)
+
+    def _is_harmless(self, frame: Frame, event: ExceptEvent, where: Where) -> bool:
+        """Say whether another handler knows the other backends, or nothing is lost without it."""
+        statement = frame.blocks[event.block].statement
+        others = [
+            block.condition
+            for index, block in enumerate(frame.blocks)
+            if block.kind is BlockKind.EXCEPT
+            and block.statement == statement
+            and index != event.block
+        ]
+        names = self._names(tuple(others), where)
+        if names & (OTHER_CANCELLED - ANY_EXCEPTION):
+            return True
+        head = (UseEvent, ExceptEvent, StoreEvent)
+        inside = [
+            other
+            for other in frame.events
+            if flow.encloses(frame, event.block, other.block)
+            and not (isinstance(other, head) and other.span.line <= event.span.end_line)
+        ]
+        is_raised_again = len(inside) == 1 and _is_bare(inside[0])
+        return is_raised_again and facts.UNKNOWN not in others and not names & ANY_EXCEPTION
+
+    def _is_asyncio_alone(self, caught: tuple[facts.Expression, ...], where: Where) -> bool:
+        names = self._names(caught, where)
+        return bool(names & CANCELLED) and not names & OTHER_CANCELLED
+
+    def _names(self, caught: tuple[facts.Expression, ...], where: Where) -> set[str]:
+        """Return the canonical names of exception classes."""
+        names: set[str] = set()
+        pending: list[Value] = [v for part in caught for v in self._inference.values(part, where)]
+        while pending:
+            match pending.pop():
+                case Container(elements=elements):
+                    pending.extend(elements)
+                case External(name=name) | Instance(made_by=str(name)):
+                    names.add(name)
+                case _:
+                    continue
+        return names
+
+
+def _is_bare(event: Event) -> bool:
+    """Say whether an event is a ``raise`` that names no exception."""
+    if not isinstance(event, RaiseEvent) or event.span.line != event.span.end_line:
+        return False
+    return event.span.end_column - event.span.column == len("raise")
+
+
+def _last(function: facts.Expression) -> str:
+    match function:
+        case facts.Attribute(name=name) | facts.Name(id=name):
+            return name
+        case _:
+            return ""
+
+
+def _root(expression: facts.Expression) -> str:
+    """Return the name at the left end of an expression."""
+    while True:
+        match expression:
+            case facts.Name(id=name):
+                return name
+            case facts.Attribute(base=inner) | facts.Call(function=inner):
+                expression = inner
+            case facts.Display(elements=(inner, *_)):
+                expression = inner
+            case _:
+                return ""

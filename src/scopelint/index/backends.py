@@ -1,0 +1,214 @@
+"""What a project runs on, and which of its files are code for more than one backend."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from scopelint import facts
+from scopelint.config import ProjectSettings
+from scopelint.facts import CallEvent, ModuleFacts, StoreEvent, identifiers
+from scopelint.index import flow
+from scopelint.index.infer import Inference
+from scopelint.index.values import External, Instance, Member, Where
+from scopelint.libraries import LOOP_MAKERS
+from scopelint.libraries.asyncio import (
+    BRIDGES,
+    LOOP_RUNNERS,
+    OTHER_BACKEND,
+    RUNNERS,
+    THIS_BACKEND,
+    TRIO_PACKAGES,
+)
+from scopelint.prescan import Look
+
+_TEST = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|[^/]*_test\.pyi?$|conftest\.pyi?$)")
+_RUNNER_NAMES = frozenset(name.rpartition(".")[2] for name in RUNNERS) | LOOP_RUNNERS
+
+
+class RunsOn(enum.Enum):
+    """Which backends a project is meant for."""
+
+    TRIO_TOO = "trio too"
+    ASYNCIO = "asyncio only"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a project runs on, and the words for where that stands."""
+
+    runs_on: RunsOn
+    place: str
+
+
+class Backends:
+    """Answers what a project runs on and which files anyio or trio may run."""
+
+    def __init__(self, inference: Inference, settings: ProjectSettings) -> None:
+        self._inference = inference
+        self._modules = inference.modules
+        self._settings = settings
+
+    @property
+    def is_one_by_choice(self) -> bool:
+        """Say whether the configuration names backends and trio is none of them."""
+        return self._settings.backends is not None and OTHER_BACKEND not in self._settings.backends
+
+    @cached_property
+    def sign(self) -> Sign:
+        """Return what the project runs on, by the strongest sign there is."""
+        trio = next(self._signs_of_trio(), None)
+        if trio is not None:
+            return Sign(RunsOn.TRIO_TOO, trio)
+        asyncio = next(self._signs_of_asyncio(), None)
+        if asyncio is not None:
+            return Sign(RunsOn.ASYNCIO, asyncio)
+        return Sign(RunsOn.UNKNOWN, "nothing")
+
+    @cached_property
+    def files(self) -> tuple[ModuleFacts, ...]:
+        """Return the files that import asyncio and are run by anyio or trio."""
+        if self.is_one_by_choice or not self._users:
+            return ()
+        asyncio = self._modules.mentioned(THIS_BACKEND, Look.IMPORT)
+        if self.sign.runs_on is RunsOn.TRIO_TOO:
+            paths = [path for path in asyncio if self._packages(path) & self._users]
+        else:
+            paths = [path for path in asyncio if path in self._users]
+        return tuple(m for path in paths if (m := self._modules.facts(path)) is not None)
+
+    def excuse(self, module: ModuleFacts) -> str | None:
+        """Return why a file that uses asyncio in anyio code may do so, if it may."""
+        if _is_test(module.path):
+            return "a test runs on the backend that it is written for"
+        twin = self._twin(module.path, THIS_BACKEND, OTHER_BACKEND, "anyio")
+        if twin is not None:
+            return f"`{module.path}` is written for asyncio and has a twin, `{twin}`"
+        for _, name in _imports(module):
+            if name in BRIDGES:
+                return f"`{name}`, which it imports, runs asyncio code on trio"
+        if self.sign.runs_on is RunsOn.TRIO_TOO and (runner := self._runner(module)) is not None:
+            return f"`{runner}` in the same file runs an asyncio loop of its own"
+        return None
+
+    # --- signs ------------------------------------------------------------------------
+
+    def _signs_of_trio(self) -> Iterator[str]:
+        if self._settings.backends is not None and OTHER_BACKEND in self._settings.backends:
+            yield "`backends` in the configuration"
+        metadata = self._settings.metadata
+        for one in metadata.requirements:
+            # A lock names what others need; pytest-trio is there to run the project's own tests.
+            if not one.is_locked and one.name in TRIO_PACKAGES | {"pytest-trio"}:
+                yield f"`{one.name}` in {one.place}"
+            if one.name == "anyio" and OTHER_BACKEND in one.extras:
+                yield f"`anyio[trio]` in {one.place}"
+        for statement in metadata.classifiers:
+            if statement.text == "Framework :: Trio":
+                yield f"`{statement.text}` in {statement.place}"
+        for package in sorted(TRIO_PACKAGES):
+            for module in self._importers(package):
+                yield f"`import {package}` in {module.path}"
+        for module in self._modules.mentioning("anyio_backend"):
+            if _is_test(module.path) and OTHER_BACKEND in identifiers(module):
+                yield f"tests on trio in {module.path}"
+
+    def _signs_of_asyncio(self) -> Iterator[str]:
+        metadata = self._settings.metadata
+        for one in metadata.requirements:
+            if one.name == "pytest-asyncio":
+                yield f"`{one.name}` in {one.place}"
+        frameworks = {s.text: s.place for s in metadata.classifiers if "Framework ::" in s.text}
+        if "Framework :: AsyncIO" in frameworks and "Framework :: AnyIO" not in frameworks:
+            yield f"`Framework :: AsyncIO` in {frameworks['Framework :: AsyncIO']}"
+        for package in ("uvloop", THIS_BACKEND):
+            for module in self._importers(package):
+                if _is_test(module.path):
+                    continue
+                if package == "uvloop":
+                    yield f"`import uvloop` in {module.path}"
+                elif (runner := self._runner(module)) is not None:
+                    yield f"`{runner}` in {module.path}"
+
+    # --- files ------------------------------------------------------------------------
+
+    @cached_property
+    def _users(self) -> frozenset[str]:
+        """Return the files that import anyio or trio at run time, and the packages with such."""
+        paths = {m.path for word in ("anyio", OTHER_BACKEND) for m in self._importers(word)}
+        # The half of a package that is written for trio says nothing about the other half.
+        shared = (path for path in paths if self._twin(path, OTHER_BACKEND, THIS_BACKEND) is None)
+        return frozenset().union(*(self._packages(path) for path in shared))
+
+    def _packages(self, path: str) -> frozenset[str]:
+        """Return a file and, unless it is a test, the package whose backends are its own."""
+        package = self._modules.names.package(path)
+        return frozenset({path, package} if package and not _is_test(path) else {path})
+
+    def _importers(self, package: str) -> Iterator[ModuleFacts]:
+        """Yield the files that import a package at run time."""
+        for module in self._modules.mentioning(package, Look.IMPORT):
+            for where, name in _imports(module):
+                if name == package and not self._is_for_types(module, where):
+                    yield module
+                    break
+
+    def _is_for_types(self, module: ModuleFacts, where: Where) -> bool:
+        frame = module.frames[where.frame]
+        for _, block in flow.around(
+            frame, flow.block_at(frame, where.event), facts.BlockKind.BRANCH
+        ):
+            if not block.is_else and self._names_type_checking(block.condition, where):
+                return True
+        return False
+
+    def _names_type_checking(self, condition: facts.Expression, where: Where) -> bool:
+        values = self._inference.values(condition, where)
+        return External("typing.TYPE_CHECKING") in values
+
+    def _runner(self, module: ModuleFacts) -> str | None:
+        """Return the name of a call in a file that runs an asyncio loop."""
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                if not isinstance(event, CallEvent):
+                    continue
+                function = event.call.function
+                if isinstance(function, facts.Attribute) and function.name not in _RUNNER_NAMES:
+                    continue
+                for value in self._inference.values(function, Where(module.path, number, position)):
+                    match value:
+                        case External(name=name) if name in RUNNERS:
+                            return name
+                        case Member(owner=Instance(made_by=str(maker)), name=method):
+                            if maker in LOOP_MAKERS and method in LOOP_RUNNERS:
+                                return f"loop.{method}"
+                        case _:
+                            continue
+        return None
+
+    def _twin(self, path: str, mine: str, *others: str) -> str | None:
+        """Return the file or folder that does for another backend what this one does for mine."""
+        parts = path.split("/")
+        for depth, part in enumerate(parts):
+            for other in others if mine in part else ():
+                twin = "/".join([*parts[:depth], part.replace(mine, other)])
+                if self._modules.has(twin):
+                    return twin
+        return None
+
+
+def _is_test(path: str) -> bool:
+    return _TEST.search(path) is not None
+
+
+def _imports(module: ModuleFacts) -> Iterator[tuple[Where, str]]:
+    """Yield where a file imports what, by top-level package."""
+    for number, frame in enumerate(module.frames):
+        for position, event in enumerate(frame.events):
+            if isinstance(event, StoreEvent) and isinstance(event.value, facts.Symbol):
+                package = event.value.path.partition(".")[0]
+                yield Where(module.path, number, position), package

@@ -1,0 +1,426 @@
+"""Which code runs on asyncio alone because something asks for the backend first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scopelint import facts
+from scopelint.facts import (
+    BlockKind,
+    CallEvent,
+    Event,
+    Expression,
+    Frame,
+    FrameKind,
+    RaiseEvent,
+    ReturnEvent,
+    StoreEvent,
+)
+from scopelint.index import flow
+from scopelint.index.infer import Inference
+from scopelint.index.project import end_of
+from scopelint.index.values import (
+    Callable,
+    Class,
+    Container,
+    External,
+    FrameRef,
+    Instance,
+    Module,
+    Value,
+    Where,
+)
+from scopelint.libraries.asyncio import (
+    CANCELLED,
+    LOOP_PROBES,
+    OTHER_BACKEND,
+    OTHER_CANCELLED,
+    THIS_BACKEND,
+    TRIO_PACKAGES,
+)
+
+# Exceptions that say, by themselves, that asyncio is what runs: it alone lacks some features on
+# some systems, and without its packages trio does not run.
+_ASYNCIO_ERRORS = frozenset({"builtins.NotImplementedError"})
+_MISSING = frozenset({"builtins.ImportError", "builtins.ModuleNotFoundError"})
+# What asking for a loop that does not run raises.
+_NO_LOOP = frozenset({"builtins.RuntimeError", "sniffio.AsyncLibraryNotFoundError"})
+_ANY_ERROR = frozenset({"builtins.Exception", "builtins.BaseException"})
+# Calls that look at a class or function without running it.
+_LOOKS = frozenset({"isinstance", "issubclass"})
+
+
+class Guards:
+    """Answers why a point of the code cannot be reached on trio, if it cannot."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._modules = inference.modules
+
+    def reason(self, where: Where) -> str | None:
+        """Return why a point runs on asyncio alone, ``None`` if trio may get there."""
+        while True:
+            if self._is_behind_check(where):
+                return "it is behind a check of the backend"
+            ref = where.ref
+            frame = self._modules.frame(ref)
+            if frame.kind is FrameKind.MODULE:
+                return None
+            if self._is_guarded(ref):
+                return f"`{self._modules.label(ref)}` is used only behind checks of the backend"
+            if self._has_twin(ref):
+                return f"`{self._modules.label(ref)}` is for asyncio and has a twin for trio"
+            where = self._definition(ref)
+
+    def is_guarded_name(self, name: str, where: Where) -> bool:
+        """Say whether a name is bound only where asyncio runs."""
+        bindings = self._modules.bindings(where.path)
+        owner = bindings.owner(where.frame, name)
+        if owner is None:
+            return False
+        stores = bindings.stores(owner, name)
+        return bool(stores) and any(
+            self._is_behind_check(Where(where.path, holder, event)) for holder, event in stores
+        )
+
+    # --- definitions ------------------------------------------------------------------
+
+    def _definition(self, ref: FrameRef) -> Where:
+        """Return the point at which a class or function is defined."""
+        parent = self._modules.frame(ref).parent
+        events = self._modules.frame(FrameRef(ref.path, parent)).events
+        for position, event in enumerate(events):
+            if isinstance(event, StoreEvent) and event.value == facts.Definition(ref.frame):
+                return Where(ref.path, parent, position)
+        raise AssertionError(f"nothing defines {ref}")
+
+    def _has_twin(self, ref: FrameRef) -> bool:
+        """Say whether the same scope defines the like for trio, under the like name."""
+        frames = self._modules.known(ref.path).frames
+        name = frames[ref.frame].name.lower()
+        if THIS_BACKEND not in name:
+            return False
+        twin = name.replace(THIS_BACKEND, OTHER_BACKEND)
+        siblings = self._modules.children(ref.path, frames[ref.frame].parent)
+        return any(frames[number].name.lower() == twin for number in siblings)
+
+    def _is_guarded(self, ref: FrameRef) -> bool:
+        """Say whether a class or function is used, and wherever it is, behind a check."""
+        # The gap assumes the best: what only calls itself is guarded if its callers are.
+        return self._inference.once(("guarded", ref), lambda: self._find_guarded(ref), True)
+
+    def _find_guarded(self, ref: FrameRef) -> bool:
+        is_used = False
+        for where in self._uses(ref):
+            if self.reason(where) is None:
+                return False
+            is_used = True
+        return is_used
+
+    def _uses(self, ref: FrameRef) -> Iterator[Where]:
+        """Yield every point that names a class or function other than to look at it."""
+        name = self._modules.frame(ref).name
+        for path in sorted(
+            self._modules.mentioned(name), key=lambda path: (path != ref.path, path)
+        ):
+            module = self._modules.facts(path)
+            for number, frame in enumerate(module.frames if module is not None else ()):
+                if any(
+                    self._means(base, Where(path, frame.parent, -1), ref) for base in frame.bases
+                ):
+                    yield Where(path, number, -1)
+                for position, event in enumerate(frame.events):
+                    where = Where(path, number, position)
+                    if number == 0 and _is_alias(event):
+                        continue
+                    if any(self._means(part, where, ref) for part in _named(event, name)):
+                        yield where
+
+    def _means(self, expression: Expression, where: Where, ref: FrameRef) -> bool:
+        name = self._modules.frame(ref).name
+        match expression:
+            case facts.Name(id=last) | facts.Attribute(name=last) if last == name:
+                values = self._inference.values(expression, where)
+                return any(isinstance(v, Class | Callable) and v.ref == ref for v in values)
+            case _:
+                return False
+
+    # --- points -----------------------------------------------------------------------
+
+    def _is_behind_check(self, where: Where) -> bool:
+        """Say whether the statements around a point, and before it, keep trio away from it."""
+        frame = self._modules.frame(where.ref)
+        if where.event < 0:
+            return False
+        inner = frame.events[where.event].block
+        line = _line(frame.events[where.event])
+        around = list(flow.ancestors(frame, inner))
+        if any(self._keeps_trio_out(block, where) for block in around):
+            return True
+        for index, block in enumerate(frame.blocks):
+            is_earlier = block.parent in around and index not in around and block.line < line
+            if is_earlier and _leaves(frame, index) and self._takes_trio_in(index, where):
+                return True
+        return False
+
+    def _keeps_trio_out(self, index: int, where: Where) -> bool:
+        frame = self._modules.frame(where.ref)
+        block = frame.blocks[index]
+        match block.kind:
+            case BlockKind.BRANCH:
+                return not self._may_hold(block.condition, not block.is_else, where)
+            case BlockKind.EXCEPT:
+                return self._is_asyncio_error(index, where)
+            case BlockKind.TRY | BlockKind.TRY_ELSE:
+                return any(
+                    handler.kind is BlockKind.EXCEPT
+                    and handler.statement == block.statement
+                    and self._answers_probe(number, where)
+                    for number, handler in enumerate(frame.blocks)
+                )
+            case _:
+                return False
+
+    def _takes_trio_in(self, index: int, where: Where) -> bool:
+        """Say whether trio always enters a block that stands before a point and leaves."""
+        block = self._modules.frame(where.ref).blocks[index]
+        if block.kind is BlockKind.BRANCH:
+            return not self._may_hold(block.condition, block.is_else, where)
+        return block.kind is BlockKind.EXCEPT and self._answers_probe(index, where)
+
+    # --- handlers ---------------------------------------------------------------------
+
+    def _caught(self, index: int, where: Where) -> frozenset[str]:
+        """Return the canonical names of what a handler catches."""
+        condition = self._modules.frame(where.ref).blocks[index].condition
+        if condition == facts.UNKNOWN:
+            return _ANY_ERROR
+        found: set[str] = set()
+        pending: list[Value] = list(self._inference.values(condition, where))
+        while pending:
+            value = pending.pop()
+            if isinstance(value, Container):
+                pending.extend(value.elements)
+            elif isinstance(value, External):
+                found.add(value.name)
+        return frozenset(found)
+
+    def _tried(self, index: int, where: Where) -> Iterator[tuple[Event, Where]]:
+        """Yield the events in the body of the statement that a handler belongs to."""
+        frame = self._modules.frame(where.ref)
+        statement = frame.blocks[index].statement
+        for position, event in enumerate(frame.events):
+            for _, block in flow.around(frame, event.block, BlockKind.TRY):
+                if block.statement == statement:
+                    yield event, Where(where.path, where.frame, position)
+
+    def _is_asyncio_error(self, index: int, where: Where) -> bool:
+        caught = self._caught(index, where)
+        if caught & _ASYNCIO_ERRORS:
+            return True
+        tried = list(self._tried(index, where))
+        if caught & _MISSING:
+            roots = {
+                event.value.path.partition(".")[0]
+                for event, _ in tried
+                if isinstance(event, StoreEvent) and isinstance(event.value, facts.Symbol)
+            }
+            return bool(roots & (TRIO_PACKAGES | {"anyio"}))
+        if caught & _NO_LOOP:
+            return any(
+                name.startswith((f"{OTHER_BACKEND}.", "sniffio.", "anyio."))
+                for name in self._called(tried)
+            )
+        return False
+
+    def _answers_probe(self, index: int, where: Where) -> bool:
+        """Say whether a handler is there for the case that no asyncio loop runs."""
+        caught = self._caught(index, where)
+        names = list(self._called(self._tried(index, where)))
+        if caught & _NO_LOOP:
+            return any(name in LOOP_PROBES for name in names)
+        return bool(caught & _ANY_ERROR) and names[:1] != [] and names[0] in LOOP_PROBES
+
+    def _called(
+        self, tried: Iterator[tuple[Event, Where]] | list[tuple[Event, Where]]
+    ) -> Iterator[str]:
+        for event, at in tried:
+            if isinstance(event, CallEvent):
+                for value in self._inference.values(event.call.function, at):
+                    yield value.name if isinstance(value, External) else ""
+
+    # --- conditions -------------------------------------------------------------------
+
+    def _may_hold(self, condition: Expression, truth: bool, where: Where) -> bool:
+        """Say whether a condition may have a truth value while trio runs."""
+        key = ("may hold", condition, truth, where)
+        return self._inference.once(key, lambda: self._find_may_hold(condition, truth, where), True)
+
+    def _find_may_hold(self, condition: Expression, truth: bool, where: Where) -> bool:
+        match condition:
+            case facts.Compare():
+                return self._compared(condition, where) in (None, truth)
+            case facts.Not(operand=operand):
+                return self._may_hold(operand, not truth, where)
+            case facts.All(operands=parts):
+                every = (self._may_hold(part, truth, where) for part in parts)
+                return all(every) if truth else any(every)
+            case facts.Choice(options=parts):
+                every = (self._may_hold(part, truth, where) for part in parts)
+                return any(every) if truth else all(every)
+            case facts.Literal(text=text, is_string=False):
+                return text not in ("True", "False", "None") or (text == "True") == truth
+            case facts.Call(function=function):
+                return self._may_return(function, truth, where)
+            case facts.Name() | facts.Attribute():
+                return self._may_be(condition, truth, where)
+            case _:
+                return True
+
+    def _compared(self, condition: facts.Compare, where: Where) -> bool | None:
+        """Return what a comparison gives on trio, ``None`` if that has nothing to do with it."""
+        is_equal = condition.operator in ("==", "in")
+        texts = {text for side in (condition.left, condition.right) for text in _texts(side)}
+        if texts & {THIS_BACKEND, OTHER_BACKEND}:
+            return (OTHER_BACKEND in texts) == is_equal
+        made = self._inference.values(condition.left, where)
+        if any(isinstance(v, Instance) and v.made_by in OTHER_CANCELLED for v in made):
+            for value in self._inference.values(condition.right, where):
+                if isinstance(value, External) and value.name in CANCELLED | OTHER_CANCELLED:
+                    return (value.name in OTHER_CANCELLED) == is_equal
+        return None
+
+    def _may_return(self, function: Expression, truth: bool, where: Where) -> bool:
+        """Say whether a function may return a truth value while trio runs."""
+        values = self._inference.values(function, where)
+        returned = [
+            (event.value, Where(value.ref.path, value.ref.frame, position))
+            for value in values
+            if isinstance(value, Callable)
+            for position, event in enumerate(self._modules.frame(value.ref).events)
+            if isinstance(event, ReturnEvent)
+        ]
+        if not returned or not all(isinstance(value, Callable) for value in values):
+            return True
+        return any(
+            self._may_hold(value, truth, at) and not self._is_behind_check(at)
+            for value, at in returned
+        )
+
+    def _may_be(self, expression: Expression, truth: bool, where: Where) -> bool:
+        """Say whether something that was stored may have a truth value while trio runs."""
+        if External("typing.TYPE_CHECKING") in self._inference.values(expression, where):
+            return not truth
+        stored = list(self._stored(expression, where))
+        if not stored:
+            return True
+        return any(
+            self._may_hold(value, truth, at) and not self._is_behind_check(at)
+            for value, at in stored
+        )
+
+    def _stored(self, expression: Expression, where: Where) -> Iterator[tuple[Expression, Where]]:
+        """Yield what is stored under a name or attribute; nothing if a parameter may hide it."""
+        match expression:
+            case facts.Name(id=name):
+                bindings = self._modules.bindings(where.path)
+                owner = bindings.owner(where.frame, name)
+                if owner is None:
+                    return
+                frames = self._modules.known(where.path).frames
+                if any(parameter.name == name for parameter in frames[owner].parameters):
+                    return
+                for holder, position in bindings.stores(owner, name):
+                    event = frames[holder].events[position]
+                    assert isinstance(event, StoreEvent)
+                    at = Where(where.path, holder, position)
+                    if isinstance(event.value, facts.Symbol):
+                        yield from self._imported(event.value, where.path)
+                    else:
+                        yield event.value, at
+            case facts.Attribute(base=base, name=name):
+                for value in self._inference.values(base, where):
+                    match value:
+                        case Instance(made_by=FrameRef() as ref) | Class(ref=ref):
+                            for store in self._inference.attribute_stores(ref, name):
+                                yield store.value, store.where
+                        case Module(path=path):
+                            yield from self._stored(facts.Name(name), end_of(FrameRef(path, 0)))
+                        case _:
+                            continue
+            case _:
+                return
+
+    def _imported(self, symbol: facts.Symbol, path: str) -> Iterator[tuple[Expression, Where]]:
+        module = self._modules.names.find(symbol.module, path)
+        if module is not None and module != path and self._modules.facts(module) is not None:
+            name = symbol.path.removeprefix(f"{symbol.module}.")
+            yield from self._stored(facts.Name(name), end_of(FrameRef(module, 0)))
+
+
+def _texts(expression: Expression) -> Iterator[str]:
+    match expression:
+        case facts.Literal(text=text, is_string=True):
+            yield text
+        case facts.Display(elements=elements):
+            for element in elements:
+                yield from _texts(element)
+        case _:
+            return
+
+
+def _leaves(frame: Frame, block: int) -> bool:
+    """Say whether a block always ends in a ``return`` or ``raise``."""
+    return any(
+        event.block == block and isinstance(event, ReturnEvent | RaiseEvent)
+        for event in frame.events
+    )
+
+
+def _is_alias(event: Event) -> bool:
+    """Say whether an event of a module gives a name to a union or generic type."""
+    return isinstance(event, StoreEvent) and isinstance(event.value, facts.Choice | facts.Subscript)
+
+
+def _line(event: Event) -> int:
+    return event.call.span.line if isinstance(event, CallEvent) else event.span.line
+
+
+def _named(event: Event, name: str) -> Iterator[Expression]:
+    """Yield the parts of an event that end in a name."""
+    match event:
+        case CallEvent(call=call):
+            pending: list[Expression] = [call]
+        case facts.WithEvent(manager=manager):
+            pending = [manager]
+        case facts.ExceptEvent() | facts.RaiseEvent() | facts.DeleteEvent():
+            return
+        case _:
+            pending = [event.value]
+    while pending:
+        part = pending.pop()
+        match part:
+            case facts.Name(id=last) if last == name:
+                yield part
+            case facts.Attribute(base=base, name=last):
+                if last == name:
+                    yield part
+                pending.append(base)
+            case facts.Call(function=facts.Name(id=function)) if function in _LOOKS:
+                continue
+            case facts.Call(function=function, arguments=arguments, keywords=keywords):
+                pending.extend((function, *arguments, *(value for _, value in keywords)))
+            case facts.Await(value=inner) | facts.Function(result=inner):
+                pending.append(inner)
+            case facts.Entered(manager=inner) | facts.Element(base=inner):
+                pending.append(inner)
+            case facts.Subscript(base=base, index=index):
+                pending.extend((base, index))
+            case facts.Choice(options=parts) | facts.Display(elements=parts):
+                pending.extend(parts)
+            case facts.All(operands=parts):
+                pending.extend(parts)
+            case facts.Compare(left=left, right=right):
+                pending.extend((left, right))
+            case _:
+                continue

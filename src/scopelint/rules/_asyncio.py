@@ -1,0 +1,82 @@
+"""What the rules about asyncio in anyio code share: where they look, how they say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from scopelint.facts import Anchor
+from scopelint.index import ProjectIndex
+from scopelint.index.backends import RunsOn
+from scopelint.index.values import Place, Where
+from scopelint.libraries.asyncio import Family
+from scopelint.model import Finding, Level, Span
+from scopelint.rule import Nomination, Rule, Shape, Silence
+
+# What depends on the backends of a project; as notes, of an application on asyncio.
+_CODES = frozenset({"SCP301", "SCP302", "SCP303", "SCP304"})
+# So many notes are a project that should say what it runs on.
+_MANY = 10
+
+
+def closing_hint(findings: Iterable[Finding]) -> str:
+    """Return the line that says how an application on asyncio turns these rules off."""
+    notes = [f for f in findings if f.code in _CODES and f.level is Level.NOTE]
+    if len(notes) < _MANY:
+        return ""
+    first, last = min(_CODES), max(_CODES)
+    return f'`backends = ["asyncio"]` in `[tool.scopelint]` turns {first} to {last} off.\n'
+
+
+def nominate_calls(
+    rule: Rule, project: ProjectIndex, family: Family
+) -> Iterator[Nomination | Silence]:
+    """Yield the calls of one family of asyncio's names that would fail on trio."""
+    for module in project.backends.files:
+        for use in project.asyncio_uses.calls(module):
+            if use.known.family is not family or use.is_dropped:
+                continue
+            message = f"`{use.name}` needs an asyncio event loop{purpose(project)}"
+            if use.known.anyio is not None:
+                message += f"; anyio has `{use.known.anyio}`"
+            site = (use.where, use.span, use.anchor, use.root)
+            yield report_or_excuse(rule, project, site, (level_of(project, rule.level), message))
+
+
+def report_or_excuse(
+    rule: Rule,
+    project: ProjectIndex,
+    site: tuple[Where, Span, Anchor, str],
+    told: tuple[Level, str],
+    shape: Shape = Shape.CALL,
+) -> Nomination | Silence:
+    """Return a nomination, or the reason why the site may use asyncio."""
+    where, span, anchor, root = site
+    level, message = told
+    excuse = project.backends.excuse(project.modules.known(where.path))
+    excuse = excuse or project.guards.reason(where)
+    if excuse is None and project.guards.is_guarded_name(root, where):
+        excuse = f"`{root}` is bound behind a check of the backend"
+    if excuse is not None:
+        return rule.silence(excuse, [where])
+    return rule.nomination(level, message, Place(where.path, span), anchor, shape, ())
+
+
+def purpose(project: ProjectIndex) -> str:
+    """Return the end of the sentence that says why asyncio alone is not enough."""
+    sign = project.backends.sign
+    match sign.runs_on:
+        case RunsOn.TRIO_TOO:
+            return f", and this project runs on trio too ({sign.place})"
+        case RunsOn.ASYNCIO | RunsOn.UNKNOWN:
+            return ", in code that uses anyio"
+
+
+def level_of(project: ProjectIndex, on_trio: Level) -> Level:
+    """Return the level of a finding by what the project runs on."""
+    match project.backends.sign.runs_on:
+        case RunsOn.TRIO_TOO:
+            return on_trio
+        case RunsOn.ASYNCIO:
+            return Level.NOTE
+        case RunsOn.UNKNOWN:
+            return Level.WARNING
