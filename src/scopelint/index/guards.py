@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from scopelint import facts
 from scopelint.facts import (
     BlockKind,
+    BreakEvent,
     CallEvent,
     Event,
     Expression,
@@ -370,9 +371,9 @@ def _texts(expression: Expression) -> Iterator[str]:
 
 
 def _leaves(frame: Frame, block: int) -> bool:
-    """Say whether a block always ends in a ``return`` or ``raise``."""
+    """Say whether a block always ends in a ``return``, ``raise`` or ``break``."""
     return any(
-        event.block == block and isinstance(event, ReturnEvent | RaiseEvent)
+        event.block == block and isinstance(event, ReturnEvent | RaiseEvent | BreakEvent)
         for event in frame.events
     )
 
@@ -393,7 +394,7 @@ def _named(event: Event, name: str) -> Iterator[Expression]:
             pending: list[Expression] = [call]
         case facts.WithEvent(manager=manager):
             pending = [manager]
-        case facts.ExceptEvent() | facts.RaiseEvent() | facts.DeleteEvent():
+        case facts.ExceptEvent() | facts.RaiseEvent() | facts.DeleteEvent() | BreakEvent():
             return
         case _:
             pending = [event.value]
