@@ -32,6 +32,10 @@ class Repair(enum.Enum):
     """A codemod, by its pattern; the page of the pattern's rules tells what it does."""
 
     OWNER = "owner"
+    CONTEXT_MANAGER = "context manager"
+    FORWARD = "forwarding the exception"
+    OWN_SHIELD = "the group's own shield"
+    IN_PLACE = "in place"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from scopelint.codemods import Import, RefusedError, Rewritten
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import UnreadableError, parse
-from scopelint.fix import owner
+from scopelint.fix import exits, lifespan, owner
 from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.model import Edit, Fix, Site
@@ -18,6 +18,9 @@ __all__ = ["PLANNERS", "Planner", "Workspace", "contents"]
 
 PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
     Repair.OWNER: owner.plan,
+    Repair.CONTEXT_MANAGER: lifespan.plan,
+    Repair.FORWARD: exits.plan_forward,
+    Repair.OWN_SHIELD: exits.plan_shield,
 }
 
 

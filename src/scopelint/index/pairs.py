@@ -104,19 +104,20 @@ class Pairs:
 
     def names(self, key: ObjectKey) -> tuple[ObjectKey, ...]:
         """Return an object, and where else the value of its entry is kept."""
-        found = {key: None}
-        for entry in self._lifetimes.by_object.get(key, ()):
-            frame = self._modules.frame(entry.where.ref)
-            for position, event in enumerate(frame.events):
-                if isinstance(event, facts.StoreEvent):
-                    value = (
-                        event.value.value if isinstance(event.value, facts.Await) else event.value
-                    )
-                    if isinstance(value, facts.Call) and value.span == entry.span:
-                        where = Where(entry.where.path, entry.where.frame, position)
-                        kept = self._lifetimes.objects.key(event.target, where)
-                        found.update({} if kept is None else {kept: None})
-        return tuple(found)
+        operations = self._lifetimes.by_object.get(key, ())
+        return (key, *(name for operation in operations for name in self.kept(operation)))
+
+    def kept(self, entry: Operation) -> Iterator[ObjectKey]:
+        """Yield where the value of an entry is kept."""
+        frame = self._modules.frame(entry.where.ref)
+        for position, event in enumerate(frame.events):
+            if isinstance(event, facts.StoreEvent):
+                value = event.value.value if isinstance(event.value, facts.Await) else event.value
+                if isinstance(value, facts.Call) and value.span == entry.span:
+                    where = Where(entry.where.path, entry.where.frame, position)
+                    kept = self._lifetimes.objects.key(event.target, where)
+                    if kept is not None:
+                        yield kept
 
     # --- leaks ------------------------------------------------------------------------
 

@@ -108,6 +108,11 @@ def kept(project: ProjectIndex, key: ObjectKey) -> Iterator[Store]:
             yield store
 
 
+def are_popped(project: ProjectIndex, stores: Iterable[Store]) -> bool:
+    """Say whether `pop_all` took every stack that is kept from one that stood in a block."""
+    return all(project.lifetimes.popped_from(store) is not None for store in stores)
+
+
 def uses(
     project: ProjectIndex, key: ObjectKey, told_frames: Iterable[FrameRef]
 ) -> Iterator[Related]:

@@ -12,7 +12,7 @@ from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Where
 from scopelint.libraries import EXIT_METHODS, STACK_CALLERS, STACK_FILLERS
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _cancels, _story
 
 
@@ -60,7 +60,10 @@ class ExitDropsException(Rule):
             return
         operations = [op for op in project.lifetimes.by_object[key] if op.act in _story.VERBS]
         related.extend(_story.lifetime(project, key, leaving, operations))
-        yield from self._finding(project, leaving, scopes, message, related)
+        offer = Offer(Repair.CONTEXT_MANAGER, key)
+        if not any(pair.key == key for pair in project.pairs.all):
+            offer = Offer(Repair.FORWARD, leaving.where)
+        yield from self._finding(project, leaving, scopes, message, related, offer)
 
     def _closed(
         self, project: ProjectIndex, key: ObjectKey, closing: Operation
@@ -73,7 +76,10 @@ class ExitDropsException(Rule):
         message += f"`{project.modules.label(closing.where.ref)}` without the exception, "
         message += f"so its {groups[0].label} waits for its children instead of cancelling them"
         related = [_story.told(project, fill, "filled") for fill in fills]
-        yield from self._finding(project, closing, groups, message, related)
+        offer = Offer(Repair.CONTEXT_MANAGER, key)
+        if _story.are_popped(project, _story.kept(project, key)):
+            offer = Offer(Repair.FORWARD, closing.where)
+        yield from self._finding(project, closing, groups, message, related, offer)
 
     def _finding(
         self,
@@ -82,12 +88,13 @@ class ExitDropsException(Rule):
         scopes: tuple[Held, ...],
         message: str,
         related: Sequence[Related],
+        offer: Offer,
     ) -> Iterator[Nomination]:
         level = level_for(Level.WARNING, scopes)
         if level is not None:
             place, anchor = _story.called(leaving)
             told = _story.ordered(project.modules.at(place), related)
-            yield self.nomination(level, message, place, anchor, Shape.CLOSE, told)
+            yield self.nomination(level, message, place, anchor, Shape.CLOSE, told, offer)
 
 
 def _is_in_exit_method(project: ProjectIndex, leaving: Operation) -> bool:

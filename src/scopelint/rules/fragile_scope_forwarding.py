@@ -8,7 +8,7 @@ from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Operation
 from scopelint.index.pairs import Pair, Risk
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, Shape, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, level_for
 from scopelint.rules import _story
 
 
@@ -44,4 +44,5 @@ class FragileScopeForwarding(Rule):
         leaks = [Related(project.modules.site(r.where.path, r.span), sentence) for r in risks]
         told = _story.lifetime(project, pair.key, entry, [*pair.entries, *pair.exits])
         related = _story.ordered(project.modules.at(place), [*leaks, *told])
-        yield self.nomination(level, message, place, anchor, Shape.ENTER_OR_EXIT, related)
+        offer = Offer(Repair.CONTEXT_MANAGER, pair.key)
+        yield self.nomination(level, message, place, anchor, Shape.ENTER_OR_EXIT, related, offer)

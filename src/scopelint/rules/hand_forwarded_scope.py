@@ -11,7 +11,7 @@ from scopelint.index.pairs import Pair
 from scopelint.index.values import FrameRef, Where
 from scopelint.libraries import SCOPE_METHODS
 from scopelint.model import Level, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -50,7 +50,8 @@ class HandForwardedScope(Rule):
         message += f"and left in {_story.in_functions(project, others)}"
         place, anchor = _story.called(entry)
         related = _story.lifetime(project, pair.key, entry, [*pair.entries, *pair.exits])
-        yield self.nomination(level, message, place, anchor, Shape.ENTER_OR_EXIT, related)
+        offer = Offer(Repair.CONTEXT_MANAGER, pair.key)
+        yield self.nomination(level, message, place, anchor, Shape.ENTER_OR_EXIT, related, offer)
 
 
 def _is_own_generator(project: ProjectIndex, entry: Operation) -> bool:

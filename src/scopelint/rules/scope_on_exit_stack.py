@@ -11,7 +11,7 @@ from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import Held, Where
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, Silence, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -44,8 +44,8 @@ class ScopeOnExitStack(Rule):
         every = [*fills, *closings]
         level = Level.ERROR
         if _story.is_only_in_own_dunders(project, every):
-            popped = [store.where for store in stores if lifetimes.popped_from(store) is not None]
-            if len(popped) == len(stores):
+            if _story.are_popped(project, stores):
+                popped = [store.where for store in stores]
                 about = [*(op.where for op in every), *popped]
                 yield self.silence("`pop_all()` keeps it once all is entered", about, popped)
                 return
@@ -76,7 +76,10 @@ class ScopeOnExitStack(Rule):
         message = f"exit stack `{text}` is filled in {_story.in_functions(project, fills)} "
         message += f"and closed in {_story.in_functions(project, others)}"
         site = project.modules.at(place)
-        yield self.nomination(lowered, message, place, anchor, shape, _story.ordered(site, related))
+        is_pair = _story.is_only_in_own_dunders(project, [*fills, *closings])
+        offer = Offer(Repair.CONTEXT_MANAGER, key) if is_pair else None
+        told = _story.ordered(site, related)
+        yield self.nomination(lowered, message, place, anchor, shape, told, offer)
 
 
 def _reason(

@@ -11,7 +11,7 @@ from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import render
 from scopelint.index.values import Held, Place, Where
 from scopelint.model import Level, Related, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape, Silence
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence
 from scopelint.rules import _story
 
 BOUNDS = frozenset({ScopeKind.CANCEL_SCOPE, ScopeKind.TIMEOUT})
@@ -66,7 +66,8 @@ class ShieldAroundScopeExit(Rule):
         related.extend(_story.told(project, entry, verb[entry.act]) for entry in entries)
         at, anchor = _story.called(leaving)
         told = _story.ordered(project.modules.at(at), related)
-        yield self.nomination(Level.ERROR, message, at, anchor, Shape.CLOSE, told)
+        offer = Offer(Repair.OWN_SHIELD, leaving.where)
+        yield self.nomination(Level.ERROR, message, at, anchor, Shape.CLOSE, told, offer)
 
 
 def _newer_scope(

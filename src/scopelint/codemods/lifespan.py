@@ -1,0 +1,309 @@
+"""The context manager pattern: a class's pair drives one generator, whose block holds the scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.pairs import Leaving, answering, commented, left, statements, values_of
+from scopelint.codemods.trees import Change, Tree, spelled
+from scopelint.facts import Anchor
+
+LIFESPAN = "_lifespan"
+KEPT = "_lifespan_manager"
+
+_Statement = cst.BaseStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A scope that a class's pair forwards, as the index knows it.
+
+    ``enter`` and ``leave`` are the frames of the pair. ``entry`` is the call that enters, or the
+    first that fills, if the scope is an exit stack; ``exit`` the call that leaves or closes.
+    ``creation`` is the call in ``enter`` that makes the scope, if there is one. ``is_async`` tells
+    how it is entered, ``is_same`` that this gives the scope itself. ``mixin`` is the base class
+    to use, ``""`` for none; ``iterators`` is the module that has `AsyncIterator`.
+    """
+
+    enter: int
+    leave: int
+    entry: Anchor
+    exit: Anchor
+    creation: Anchor | None
+    stack: str
+    is_async: bool
+    is_same: bool
+    mixin: str
+    iterators: str
+
+
+def driven(tree: Tree, scope: Forwarded) -> tuple[Rewritten, Leaving]:
+    """Return a file in which a pair drives a generator, and what its exit was like before.
+
+    Raises `RefusedError` if the methods do more than can be moved.
+    """
+    codemod = _Lifespan(tree, scope)
+    changed = commented(tree, tree.changed(codemod.changes()), codemod.enter)
+    return Rewritten(changed, codemod.imports), codemod.leaving
+
+
+class _Lifespan:
+    """Takes the two methods apart and puts the generator together."""
+
+    def __init__(self, tree: Tree, scope: Forwarded) -> None:
+        self._tree = tree
+        self._scope = scope
+        enter, leave = tree.body(scope.enter), tree.body(scope.leave)
+        assert isinstance(enter, cst.FunctionDef)
+        assert isinstance(leave, cst.FunctionDef)
+        self.enter, self._leave = enter, leave
+        self._is_async = enter.asynchronous is not None
+        self.leaving = left(tree, leave, tree.at(scope.exit))
+        self.imports: frozenset[Import] = frozenset()
+
+    def changes(self) -> dict[cst.CSTNode, Change]:
+        """Return the new methods, in the place of the old ones."""
+        owner = self._tree.parent(self._tree.parent(self.enter))
+        assert isinstance(owner, cst.ClassDef)
+        generator = self._generator()
+        self.imports = frozenset(self._needed())
+        if self._scope.mixin:
+            first = generator.with_changes(leading_lines=self.enter.leading_lines)
+            base = cst.Arg(cst.parse_expression(self._scope.mixin))
+            return {
+                self.enter: lambda _: first,
+                self._leave: lambda _: cst.RemoveFromParent(),
+                owner: lambda old: old.with_changes(
+                    bases=[base], lpar=cst.LeftParen(), rpar=cst.RightParen()
+                ),
+            }
+        enter, leave = self._new_enter(), self._new_leave()
+        later = max(self.enter, self._leave, key=list(owner.body.body).index)
+        changes: dict[cst.CSTNode, Change] = {
+            self.enter: lambda _: enter,
+            self._leave: lambda _: leave,
+        }
+        last = enter if later is self.enter else leave
+        changes[later] = lambda _: cst.FlattenSentinel([last, generator])
+        return changes
+
+    def _needed(self) -> Iterator[Import]:
+        bound = set(self._imported())
+        names = {"contextlib": self._decorator(), self._scope.iterators: self._iterator()}
+        for module, name in names.items():
+            if name not in bound and (name == self._decorator() or self.enter.returns):
+                yield Import(module, name)
+        if self._scope.mixin:
+            yield Import("anyio", None)
+
+    def _imported(self) -> Iterator[str]:
+        for line in self._tree.module.body:
+            for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+                if isinstance(part, cst.ImportFrom) and not isinstance(part.names, cst.ImportStar):
+                    yield from (
+                        alias.evaluated_alias or alias.evaluated_name for alias in part.names
+                    )
+
+    # --- the generator ------------------------------------------------------------------
+
+    def _generator(self) -> cst.FunctionDef:
+        before, block, given = self._entered()
+        leaving = self.leaving
+        last: _Statement = cst.SimpleStatementLine(
+            [cst.Expr(cst.Yield(given))], leading_lines=self._given_lines
+        )
+        if leaving.before:
+            last = _guarded([last], leaving.before)
+        block = block.with_changes(body=block.body.with_changes(body=[*block.body.body, last]))
+        body: list[_Statement] = [*before, block, *leaving.after]
+        always = leaving.always
+        if leaving.after and not leaving.is_told:
+            # What followed the exit ran after an error in the body, too.
+            body, always = [*before, block], [*leaving.after, *always]
+        if always:
+            first = len(before)
+            body = [*body[:first], _guarded(body[first:], always)]
+        return self._function([*body, *leaving.last])
+
+    def _function(self, body: Sequence[_Statement]) -> cst.FunctionDef:
+        name = LIFESPAN
+        if self._scope.mixin:
+            name = "__asynccontextmanager__" if self._is_async else "__contextmanager__"
+            body = [*statements(self._tree, self.enter)[0], *body]
+        returns = self.enter.returns
+        if returns is not None:
+            index = cst.SubscriptElement(cst.Index(returns.annotation))
+            returns = returns.with_changes(
+                annotation=cst.Subscript(cst.Name(self._iterator()), [index])
+            )
+        return cst.FunctionDef(
+            name=cst.Name(name),
+            params=cst.Parameters(self.enter.params.params[:1]),
+            body=cst.IndentedBlock(body),
+            decorators=[cst.Decorator(cst.Name(self._decorator()))],
+            returns=returns,
+            asynchronous=self.enter.asynchronous,
+            leading_lines=[cst.EmptyLine(indent=False)],
+        )
+
+    def _decorator(self) -> str:
+        return "asynccontextmanager" if self._is_async else "contextmanager"
+
+    def _iterator(self) -> str:
+        return ("Async" if self._is_async else "") + (
+            "Generator" if self._scope.mixin else "Iterator"
+        )
+
+    # --- the enter method ----------------------------------------------------------------
+
+    def _entered(self) -> tuple[list[_Statement], cst.With, cst.BaseExpression | None]:
+        """Return what stands before the block, the block with what follows, what is given."""
+        _, body = statements(self._tree, self.enter)
+        call = self._tree.at(self._scope.entry)
+        assert isinstance(call, cst.Call)
+        at = self._index(body, call)
+        after = body[at if self._scope.stack else at + 1 :]
+        self._given_lines: Sequence[cst.EmptyLine] = ()
+        given: cst.BaseExpression | None = None
+        if after and (returned := _returned(after[-1])) is not None:
+            self._given_lines = getattr(after[-1], "leading_lines", ())
+            given, after = returned.value, after[:-1]
+        self._check_flow([*body[:at], *after])
+        if self._scope.stack:
+            manager, target = cst.parse_expression(self._scope.stack), None
+            line: _Statement = _line(cst.Pass())
+        else:
+            line = body[at]
+            manager, target, is_given = self._entry(line, call)
+            if is_given:
+                target = given = cst.Name("entered")
+        before = body[:at]
+        made = self._made(before, manager, [*after, line])
+        lines = getattr(line, "leading_lines", ())
+        if made is not None:
+            lines = [*made.leading_lines, *lines]
+            *before, _ = before
+            assign = made.body[0]
+            assert isinstance(assign, cst.Assign)
+            manager = assign.value
+            target = assign.targets[0].target if target is None else target
+        comment = getattr(line, "trailing_whitespace", None)
+        block = cst.IndentedBlock(after) if comment is None else cst.IndentedBlock(after, comment)
+        item = cst.WithItem(manager, None if target is None else cst.AsName(target))  # type: ignore[arg-type]  # any target may stand there
+        is_async = cst.Asynchronous() if self._scope.is_async else None
+        return before, cst.With([item], block, asynchronous=is_async, leading_lines=lines), given
+
+    def _index(self, body: Sequence[_Statement], call: cst.Call) -> int:
+        """Return which statement of the enter method enters, or is the first to fill a stack."""
+        holders = {call, *self._tree.around(call)}
+        at = next(index for index, statement in enumerate(body) if statement in holders)
+        statement = body[at]
+        is_line = isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1
+        if not is_line and not self._scope.stack:
+            raise self._tree.refused("the entry stands under a condition or in a block", call)
+        return at
+
+    def _entry(
+        self, line: _Statement, call: cst.Call
+    ) -> tuple[cst.BaseExpression, cst.BaseExpression | None, bool]:
+        """Return what an entry enters, what it is bound to, and whether that is returned."""
+        assert isinstance(line, cst.SimpleStatementLine)
+        assert isinstance(call.func, cst.Attribute)
+        part = line.body[0]
+        value, target = getattr(part, "value", None), None
+        if isinstance(part, cst.Assign) and len(part.targets) == 1:
+            target = part.targets[0].target
+        elif not isinstance(part, cst.Expr | cst.Return):
+            raise self._tree.refused("the value of the entry is used otherwise", call)
+        if (value.expression if isinstance(value, cst.Await) else value) is not call:
+            raise self._tree.refused("the value of the entry is used otherwise", call)
+        return call.func.value, target, isinstance(part, cst.Return)
+
+    def _made(
+        self,
+        before: Sequence[_Statement],
+        manager: cst.BaseExpression,
+        after: Sequence[_Statement],
+    ) -> cst.SimpleStatementLine | None:
+        """Return the line before the entry, if it makes the scope and may go into the block."""
+        made = None if self._scope.creation is None else self._tree.at(self._scope.creation)
+        line = before[-1] if before else None
+        if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+            return None
+        part = line.body[0]
+        if not isinstance(part, cst.Assign) or part.value is not made or len(part.targets) != 1:
+            return None
+        name = part.targets[0].target
+        if spelled(name) != spelled(manager) or line.trailing_whitespace.comment is not None:
+            return None
+        is_bound = any(isinstance(s, cst.SimpleStatementLine) and _binds(s) for s in after[-1:])
+        if not self._scope.is_same or (is_bound and not self._scope.stack):
+            # The name is lost, so nothing may want it.
+            if not isinstance(name, cst.Name) or any(name.value in _names(s) for s in after[:-1]):
+                return None
+        return line
+
+    def _check_flow(self, statements: Iterable[_Statement]) -> None:
+        for statement in statements:
+            for node in values_of(statement):
+                if isinstance(node, cst.Return | cst.Yield):
+                    raise self._tree.refused("it returns from several places", node)
+
+    # --- the pair -------------------------------------------------------------------------
+
+    def _new_enter(self) -> cst.FunctionDef:
+        own = self.enter.params.params[0].name.value
+        call = cst.parse_expression(f"{own}.{KEPT}.{self.enter.name.value}()")
+        lines = [
+            cst.parse_statement(f"{own}.{KEPT} = {own}.{LIFESPAN}()"),
+            _line(cst.Return(self._awaited(call))),
+        ]
+        return _with_body(self._tree, self.enter, lines)
+
+    def _new_leave(self) -> cst.FunctionDef:
+        own = self._leave.params.params[0].name.value
+        call = cst.parse_expression(f"{own}.{KEPT}.{self._leave.name.value}()")
+        call = cst.ensure_type(call, cst.Call).with_changes(args=self.leaving.passed)
+        line = _line(cst.Return(self._awaited(call)))
+        line = line.with_changes(
+            leading_lines=self.leaving.lines,
+            trailing_whitespace=self.leaving.trailing,
+        )
+        return answering(_with_body(self._tree, self._leave, [line]))
+
+    def _awaited(self, call: cst.BaseExpression) -> cst.BaseExpression:
+        return cst.Await(call) if self._is_async else call
+
+
+def _with_body(
+    tree: Tree, function: cst.FunctionDef, body: Sequence[_Statement]
+) -> cst.FunctionDef:
+    docstring, _ = statements(tree, function)
+    return function.with_changes(body=function.body.with_changes(body=[*docstring, *body]))
+
+
+def _line(part: cst.BaseSmallStatement) -> cst.SimpleStatementLine:
+    return cst.SimpleStatementLine([part])
+
+
+def _guarded(body: Sequence[_Statement], always: Sequence[_Statement]) -> cst.Try:
+    return cst.Try(body=cst.IndentedBlock(body), finalbody=cst.Finally(cst.IndentedBlock(always)))
+
+
+def _returned(statement: _Statement) -> cst.Return | None:
+    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
+        part = statement.body[0]
+        return part if isinstance(part, cst.Return) else None
+    return None
+
+
+def _binds(line: cst.SimpleStatementLine) -> bool:
+    return any(isinstance(part, cst.Assign) for part in line.body)
+
+
+def _names(node: cst.CSTNode) -> set[str]:
+    return {inner.value for inner in values_of(node) if isinstance(inner, cst.Name)}

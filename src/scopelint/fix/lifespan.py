@@ -1,0 +1,219 @@
+"""Plans the generator of a class's own pair: what the index knows of it, for the codemod."""
+
+from __future__ import annotations
+
+from scopelint.codemods import RefusedError
+from scopelint.codemods.lifespan import KEPT, LIFESPAN, Forwarded, driven
+from scopelint.facts import Anchor, AnchorKind, CallEvent
+from scopelint.fix.workspace import Plan, Workspace
+from scopelint.index.lifetimes import Act, Operation
+from scopelint.index.objects import ObjectKey, render
+from scopelint.index.values import FrameRef, Instance, Place, Where
+from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, SCOPES, SILENT_TIMEOUTS
+from scopelint.model import Applicability, ScopeKind
+from scopelint.rule import Offer
+
+TITLE = "let the pair drive a generator whose block holds the scope (`_lifespan`)"
+MIXED = "let anyio's mix-in drive a generator whose block holds the scope"
+TOLD = "an error in the body now reaches the scope, and arrives in an `ExceptionGroup`"
+ANSWERED = "a cancellation of the scope itself now ends at the block"
+# The first release of anyio with mix-ins.
+MIXINS = (4, 10)
+
+
+def plan(workspace: Workspace, offer: Offer) -> Plan:
+    """Return the plan that puts a forwarded scope into a block.
+
+    Raises `RefusedError` if the scope is not forwarded by two methods alone, or shares them.
+    """
+    key = offer.target
+    assert isinstance(key, ObjectKey)
+    entries, exits, is_stack = _operations(workspace, key)
+    enter, leave = _pair(workspace, entries, exits)
+    owner = workspace.index.modules.method_of(enter)
+    assert owner is not None
+    _check_names(workspace, owner)
+    _check_others(workspace, key, enter)
+    path = enter.path
+    entry, exit_ = entries[0], exits[0]
+    scopes = [instance for instance, _ in entry.scopes]
+    is_async = _name(workspace, enter).startswith("__a")
+    mixin = _mixin(workspace, owner, is_async)
+    scope = Forwarded(
+        enter.frame,
+        leave.frame,
+        Anchor(entry.where.frame, AnchorKind.CALL, entry.ordinal),
+        Anchor(exit_.where.frame, AnchorKind.CALL, exit_.ordinal),
+        _creation(workspace, key, enter, scopes, is_stack),
+        render(entry.receiver) if is_stack else "",
+        _is_async(workspace, entry, is_stack),
+        is_stack or _is_same(entry),
+        mixin,
+        "collections.abc" if workspace.settings.target_version >= (3, 9) else "typing",
+    )
+    rewritten, leaving = driven(workspace.tree(path), scope)
+    is_same = leaving.is_told and leaving.is_answered
+    is_alone = not _has_family(workspace, owner) and not _is_called_by_hand(workspace, owner)
+    return Plan(
+        MIXED if mixin else TITLE,
+        Applicability.SAFE if is_same and is_alone else Applicability.UNSAFE,
+        {path: rewritten},
+        effect="" if is_same else ANSWERED if leaving.is_told else TOLD,
+    )
+
+
+def _operations(
+    workspace: Workspace, key: ObjectKey
+) -> tuple[list[Operation], list[Operation], bool]:
+    """Return what enters and what leaves an object, and whether it is an exit stack."""
+    lifetimes = workspace.index.lifetimes
+    operations = lifetimes.by_object.get(key, ())
+    fills = [op for op in operations if op.act is Act.FILL]
+    if fills:
+        return fills, list(lifetimes.closings(key)), True
+    if any(op.act is Act.PUSH for op in operations):
+        raise RefusedError("an exit stack is told to leave the scope")
+    entries = [op for op in operations if op.act is Act.ENTER]
+    return entries, [op for op in operations if op.act is Act.EXIT], False
+
+
+def _pair(
+    workspace: Workspace, entries: list[Operation], exits: list[Operation]
+) -> tuple[FrameRef, FrameRef]:
+    """Return the two methods that alone enter and leave an object."""
+    enters, leaves = ({op.where.ref for op in group} for group in (entries, exits))
+    stray = [op for op in exits if op.where.ref in enters]
+    if stray:
+        raise RefusedError(f"its set-up is unwound by hand ({_line(stray[0])})")
+    if not exits:
+        raise RefusedError("nothing leaves it")
+    for group, methods in ((entries, ENTER_METHODS), (exits, EXIT_METHODS)):
+        strange = [op for op in group if _name(workspace, op.where.ref) not in methods]
+        if strange:
+            raise RefusedError(f"a helper method does a part of it ({_line(strange[0])})")
+    is_filled = entries[0].act is Act.FILL
+    if len(exits) > 1 or len(enters) > 1 or (len(entries) > 1 and not is_filled):
+        raise RefusedError(f"it is entered or left in several places ({_line(exits[-1])})")
+    enter, leave = min(enters), min(leaves)
+    owner = workspace.index.modules.method_of
+    if enter.path != leave.path or owner(enter) != owner(leave) or owner(enter) is None:
+        raise RefusedError("the two methods stand in different classes")
+    return enter, leave
+
+
+def _line(operation: Operation) -> str:
+    return f"{operation.where.path}:{operation.span.line}"
+
+
+def _name(workspace: Workspace, ref: FrameRef) -> str:
+    return workspace.index.modules.frame(ref).name
+
+
+def _check_names(workspace: Workspace, owner: FrameRef) -> None:
+    """Refuse a class that cannot take the new method and attribute."""
+    classes = workspace.index.inference.classes
+    for ref in sorted(classes.family(owner)):
+        frame = workspace.index.modules.frame(ref)
+        where = f"({ref.path}:{frame.span.line})"
+        if classes.own_method(ref, LIFESPAN) is not None or _stores(workspace, ref, KEPT):
+            raise RefusedError(f"the name `{LIFESPAN}` is taken in `{frame.name}` {where}")
+        if _stores(workspace, ref, "__slots__"):
+            raise RefusedError(f"`{frame.name}` has `__slots__` {where}")
+
+
+def _stores(workspace: Workspace, ref: FrameRef, name: str) -> bool:
+    return (ref.frame, name) in workspace.index.modules.stores(ref.path).own
+
+
+def _check_others(workspace: Workspace, key: ObjectKey, enter: FrameRef) -> None:
+    """Refuse a pair that holds another scope, or whose class has a relative with such a pair."""
+    classes = workspace.index.inference.classes
+    owner = workspace.index.modules.method_of(enter)
+    assert owner is not None
+    family = classes.family(owner)
+    for pair in workspace.index.pairs.all:
+        if pair.key == key:
+            continue
+        for entry in pair.entries:
+            for way in workspace.index.pairs.ways(entry):
+                other = workspace.index.modules.method_of(way[0].ref)
+                if way[0].ref == enter:
+                    raise RefusedError(f"the pair holds another scope, too ({_line(entry)})")
+                if other in family:
+                    raise RefusedError(f"a relative has such a pair, too ({_line(entry)})")
+
+
+def _has_family(workspace: Workspace, owner: FrameRef) -> bool:
+    """Say whether another class of the family has a pair of its own."""
+    classes = workspace.index.inference.classes
+    lineage = [base for base in classes.lineage(owner)[1:] if base != "builtins.object"]
+    if any(isinstance(base, str) for base in lineage):
+        return True
+    return any(
+        classes.own_method(ref, name) is not None
+        for ref in classes.family(owner) - {owner}
+        for name in sorted(ENTER_METHODS | EXIT_METHODS)
+    )
+
+
+def _is_called_by_hand(workspace: Workspace, owner: FrameRef) -> bool:
+    family = workspace.index.inference.classes.family(owner)
+    return any(
+        instance.made_by in family
+        for operation in workspace.index.lifetimes.operations
+        if operation.act is not Act.FILL
+        for instance, _ in operation.scopes
+    )
+
+
+def _mixin(workspace: Workspace, owner: FrameRef, is_async: bool) -> str:
+    """Return the mix-in to use, if anyio has it and the class has no relatives."""
+    classes = workspace.index.inference.classes
+    lowest = workspace.settings.metadata.lowest("anyio")
+    is_alone = len(classes.family(owner)) == 1 and len(classes.lineage(owner)) == 1
+    if lowest is None or lowest[0] < MIXINS or not is_alone:
+        return ""
+    return "anyio.AsyncContextManagerMixin" if is_async else "anyio.ContextManagerMixin"
+
+
+def _creation(
+    workspace: Workspace,
+    key: ObjectKey,
+    enter: FrameRef,
+    scopes: list[Instance],
+    is_stack: bool,
+) -> Anchor | None:
+    """Return the call in the enter method that makes the scope or the stack."""
+    origins = {instance.origin for instance in scopes}
+    if is_stack:
+        lifetimes, inference = workspace.index.lifetimes, workspace.index.inference
+        stored = (inference.scopes(kept.value, kept.where) for kept in lifetimes.stores(key))
+        origins = {instance.origin for scopes_of in stored for instance, _ in scopes_of}
+    for event in workspace.index.modules.frame(enter).events:
+        if isinstance(event, CallEvent) and Place(enter.path, event.call.span) in origins:
+            return Anchor(enter.frame, AnchorKind.CALL, event.ordinal)
+    return None
+
+
+def _is_async(workspace: Workspace, entry: Operation, is_stack: bool) -> bool:
+    where: Where = entry.where
+    event = workspace.index.modules.frame(where.ref).events[where.event]
+    assert isinstance(event, CallEvent)
+    if not is_stack:
+        return render(event.call.function).endswith(".__aenter__")
+    stacks = workspace.index.inference.scopes(entry.receiver, where)
+    return any(str(instance.made_by).endswith("AsyncExitStack") for instance, _ in stacks)
+
+
+def _is_same(entry: Operation) -> bool:
+    """Say whether entering gives the scope itself, not another object."""
+    return all(_gives_itself(instance) for instance, _ in entry.scopes)
+
+
+def _gives_itself(instance: Instance) -> bool:
+    scope = SCOPES.get(instance.made_by) if isinstance(instance.made_by, str) else None
+    if scope is None:
+        return False
+    if scope.kind is ScopeKind.TIMEOUT:
+        return scope.library == "asyncio" or instance.made_by in SILENT_TIMEOUTS
+    return scope.kind is not ScopeKind.TASK_GROUP or scope.library != "trio"

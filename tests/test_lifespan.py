@@ -1,0 +1,240 @@
+"""Fixes of a class's own pair: what they refuse and where, when they are safe, what they use."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from scopelint.config import Config
+from scopelint.model import Applicability, Finding, Fix
+from scopelint.pipeline import check
+
+PROJECT = '[project]\nname = "fixture"\n'
+HEAD = "import anyio\n\n\nclass Service:\n"
+
+REFUSED = {
+    "an entry under a condition": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            if self.is_on:
+                await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            return await self._tg.__aexit__(*exc)
+        """,
+        "the entry stands under a condition or in a block (app.py:8)",
+    ),
+    "an exit that looks at the exception": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, kind, error, trace):
+            if error is not None:
+                self._tg.cancel_scope.cancel()
+            return await self._tg.__aexit__(kind, error, trace)
+        """,
+        "it looks at `error` (app.py:11)",
+    ),
+    "an exit that answers for itself": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            self._tg.cancel_scope.cancel()
+            await self._tg.__aexit__(*exc)
+            return True
+        """,
+        "the exit method answers for itself (app.py:13)",
+    ),
+    "an exit that returns early": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            if self.is_off:
+                return None
+            return await self._tg.__aexit__(*exc)
+        """,
+        "it returns from several places (app.py:12)",
+    ),
+    "a set-up that is unwound by hand": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            try:
+                await anyio.sleep(0)
+            except BaseException:
+                await self._tg.__aexit__(None, None, None)
+                raise
+            return self
+
+        async def __aexit__(self, *exc):
+            return await self._tg.__aexit__(*exc)
+        """,
+        "its set-up is unwound by hand (app.py:11)",
+    ),
+    "a helper method": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            await self._close()
+
+        async def _close(self):
+            self._tg.cancel_scope.cancel()
+            await self._tg.__aexit__(None, None, None)
+        """,
+        "a helper method does a part of it (app.py:15)",
+    ),
+    "two scopes": (
+        """
+        async def __aenter__(self):
+            self._a = anyio.create_task_group()
+            await self._a.__aenter__()
+            self._b = anyio.create_task_group()
+            await self._b.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            try:
+                await self._b.__aexit__(*exc)
+            finally:
+                await self._a.__aexit__(*exc)
+        """,
+        "the pair holds another scope, too (app.py:9)",
+    ),
+    "a name that is taken": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            return await self._tg.__aexit__(*exc)
+
+        def _lifespan(self):
+            return 80
+        """,
+        "the name `_lifespan` is taken in `Service` (app.py:4)",
+    ),
+    "slots": (
+        """
+        __slots__ = ("_tg",)
+
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            return await self._tg.__aexit__(*exc)
+        """,
+        "`Service` has `__slots__` (app.py:4)",
+    ),
+    "an exit that is never reached by name": (
+        """
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            pass
+        """,
+        "nothing leaves it",
+    ),
+}
+
+
+def found(folder: Path, body: str, project: str = PROJECT, **others: str) -> list[Finding]:
+    """Return the findings of rules on own pairs in a class with this body."""
+    (folder / "pyproject.toml").write_text(project, "utf-8")
+    source = HEAD + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n"
+    (folder / "app.py").write_text(source, "utf-8")
+    for name, text in others.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(text), "utf-8")
+    return list(check(Config(paths=(str(folder),), select=("SCP103", "SCP104"))).findings)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_says_why_and_where(name: str, tmp_path: Path) -> None:
+    body, reason = REFUSED[name]
+    assert {finding.fix_refused for finding in found(tmp_path, body)} >= {reason}
+
+
+PLAIN = """
+    async def __aenter__(self):
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc):
+        return await self._tg.__aexit__(*exc)
+"""
+
+
+def fix_of(findings: list[Finding]) -> Fix:
+    """Return the only fix."""
+    (fix,) = {finding.fix for finding in findings}
+    assert fix is not None
+    return fix
+
+
+def test_a_pair_that_forwards_all_is_fixed_safely(tmp_path: Path) -> None:
+    assert fix_of(found(tmp_path, PLAIN)).applicability is Applicability.SAFE
+
+
+def test_a_subclass_with_a_pair_makes_it_unsafe(tmp_path: Path) -> None:
+    other = """
+        from app import Service
+
+        class Other(Service):
+            async def __aenter__(self):
+                return await super().__aenter__()
+        """
+    assert fix_of(found(tmp_path, PLAIN, other=other)).applicability is Applicability.UNSAFE
+
+
+def test_a_call_of_the_pair_by_hand_makes_it_unsafe(tmp_path: Path) -> None:
+    other = """
+        from app import Service
+
+        async def start():
+            service = Service()
+            await service.__aenter__()
+            return service
+        """
+    assert fix_of(found(tmp_path, PLAIN, other=other)).applicability is Applicability.UNSAFE
+
+
+def test_a_dropped_answer_makes_it_unsafe(tmp_path: Path) -> None:
+    body = PLAIN.replace("return await self._tg.__aexit__", "await self._tg.__aexit__")
+    assert fix_of(found(tmp_path, body)).applicability is Applicability.UNSAFE
+
+
+@pytest.mark.parametrize(("version", "is_mixed"), [(">=4.10", True), (">=4.9", False), ("", False)])
+def test_the_mix_in_is_used_from_the_version_that_has_it(
+    version: str, is_mixed: bool, tmp_path: Path
+) -> None:
+    project = f'{PROJECT}dependencies = ["anyio{version}"]\n'
+    text = "".join(edit.content for edit in fix_of(found(tmp_path, PLAIN, project)).edits)
+    assert ("class Service(anyio.AsyncContextManagerMixin):" in text) == is_mixed
+    assert ("_lifespan_manager" in text) != is_mixed
