@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scopelint.codemods import RefusedError
 from scopelint.codemods.lifespan import KEPT, LIFESPAN, Forwarded, driven
 from scopelint.facts import Anchor, AnchorKind, CallEvent
@@ -51,7 +53,14 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         mixin,
         "collections.abc" if workspace.settings.target_version >= (3, 9) else "typing",
     )
-    rewritten, leaving = driven(workspace.tree(path), scope)
+    tree = workspace.tree(path)
+    try:
+        rewritten, leaving = driven(tree, scope)
+    except RefusedError:
+        if not mixin:
+            raise
+        mixin = ""  # the pair may have a place for what the mix-in has none for: comments
+        rewritten, leaving = driven(tree, replace(scope, mixin=""))
     is_same = leaving.is_told and leaving.is_answered
     is_alone = not _has_family(workspace, owner) and not _is_called_by_hand(workspace, owner)
     return Plan(
