@@ -230,6 +230,15 @@ def test_a_dropped_answer_makes_it_unsafe(tmp_path: Path) -> None:
     assert fix_of(found(tmp_path, body)).applicability is Applicability.UNSAFE
 
 
+def test_a_set_up_that_can_fail_makes_it_unsafe(tmp_path: Path) -> None:
+    body = PLAIN.replace(
+        "        return self\n", "        await anyio.sleep(0)\n        return self\n"
+    )
+    fix = fix_of(found(tmp_path, body))
+    assert fix.applicability is Applicability.UNSAFE
+    assert fix.effect == "an error in the set-up or the clean-up now arrives in an `ExceptionGroup`"
+
+
 @pytest.mark.parametrize(("version", "is_mixed"), [(">=4.10", True), (">=4.9", False), ("", False)])
 def test_the_mix_in_is_used_from_the_version_that_has_it(
     version: str, is_mixed: bool, tmp_path: Path

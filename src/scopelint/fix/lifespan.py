@@ -19,6 +19,7 @@ TITLE = "let the pair drive a generator whose block holds the scope (`_lifespan`
 MIXED = "let anyio's mix-in drive a generator whose block holds the scope"
 TOLD = "an error in the body now reaches the scope, and arrives in an `ExceptionGroup`"
 ANSWERED = "a cancellation of the scope itself now ends at the block"
+WRAPPED = "an error in the set-up or the clean-up now arrives in an `ExceptionGroup`"
 # The first release of anyio with mix-ins.
 MIXINS = (4, 10)
 
@@ -61,13 +62,17 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
             raise
         mixin = ""  # the pair may have a place for what the mix-in has none for: comments
         rewritten, leaving = driven(tree, replace(scope, mixin=""))
-    is_same = leaving.is_told and leaving.is_answered
+    effects = [] if leaving.is_told and leaving.is_answered else [ANSWERED]
+    if not leaving.is_told:
+        effects = [TOLD]
+    elif _can_fail(workspace, key):
+        effects.append(WRAPPED)
     is_alone = not _has_family(workspace, owner) and not _is_called_by_hand(workspace, owner)
     return Plan(
         MIXED if mixin else TITLE,
-        Applicability.SAFE if is_same and is_alone else Applicability.UNSAFE,
+        Applicability.SAFE if is_alone and not effects else Applicability.UNSAFE,
         {path: rewritten},
-        effect="" if is_same else ANSWERED if leaving.is_told else TOLD,
+        effect="; ".join(effects),
     )
 
 
@@ -150,6 +155,19 @@ def _check_others(workspace: Workspace, key: ObjectKey, enter: FrameRef) -> None
                     raise RefusedError(f"the pair holds another scope, too ({_line(entry)})")
                 if other in family:
                     raise RefusedError(f"a relative has such a pair, too ({_line(entry)})")
+
+
+def _can_fail(workspace: Workspace, key: ObjectKey) -> bool:
+    """Say whether an error in one of the methods would now go through a task group."""
+    pairs = workspace.index.pairs
+    return any(
+        held.kind is ScopeKind.TASK_GROUP
+        and (any(pairs.before_exit(pair)) or any(pairs.after_entry(pair, entry)))
+        for pair in pairs.all
+        if pair.key == key
+        for entry in pair.entries
+        for _, held in entry.scopes
+    )
 
 
 def _has_family(workspace: Workspace, owner: FrameRef) -> bool:
