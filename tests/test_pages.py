@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import lint
+from harness import fix, lint
 
 from scopelint.pages import Page, page, pages
 from scopelint.rule import Rule
@@ -29,6 +29,15 @@ ROW = re.compile(
     r"\| (?P<code>.*?) \| (?P<name>.*?) \| (?P<level>.*?) \| (?P<fix>.*?) \| (?P<added>.*?) \|\n"
 )
 CHECKOUT = Path(__file__).parent.parent / "rules"
+
+
+def row_of(page: Page) -> dict[str, str]:
+    """Return the cells of a page's table by their lower-case titles."""
+    start = page.text.index(HEAD) + len(HEAD)
+    match = ROW.match(page.text, start)
+    assert match is not None
+    return match.groupdict()
+
 
 PAGES = {found.code: found for found in pages()}
 
@@ -67,6 +76,17 @@ def test_use_instead_gives_nothing(page: Page, tmp_path: Path) -> None:
     assert lint(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "page",
+    [found for found in PAGES.values() if row_of(found)["fix"] != "none yet"],
+    ids=lambda found: found.code,
+)
+def test_the_fix_of_the_example_is_what_to_use_instead(page: Page, tmp_path: Path) -> None:
+    block = written(page, "Example", tmp_path)
+    assert fix(tmp_path).applied
+    assert block.read_text("utf-8") == next(code_blocks(page, "Use instead"))
+
+
 @each_page
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_use_instead_runs(page: Page, backend: str, tmp_path: Path) -> None:
@@ -85,14 +105,6 @@ def head(rule: Rule, fix: str, added: str) -> str:
     """Return the first lines of a rule's page: title, summary, table."""
     row = f"| {rule.code} | {rule.name} | {rule.level.value} | {fix} | {added} |\n"
     return f"# {rule.name} ({rule.code})\n\n{rule.summary}\n\n{HEAD}{row}"
-
-
-def row_of(page: Page) -> dict[str, str]:
-    """Return the cells of a page's table by their lower-case titles."""
-    start = page.text.index(HEAD) + len(HEAD)
-    match = ROW.match(page.text, start)
-    assert match is not None
-    return match.groupdict()
 
 
 def rewrite_head(rule: Rule) -> None:
