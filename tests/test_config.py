@@ -16,7 +16,7 @@ from scopelint.config import (
     Selection,
     selected_codes,
 )
-from scopelint.model import ScopelintError
+from scopelint.model import FailureKind, ScopelintError
 from scopelint.pipeline import check
 
 ENTER = "import anyio\n\nscope = anyio.CancelScope()\nscope.__enter__()\n"
@@ -300,3 +300,10 @@ def test_standard_input_stands_for_a_file_of_the_project(root: Path) -> None:
     for name in ("app/used.py", "app/new.py"):
         (finding,) = check(Config((name,), stdin=text)).findings
         assert (finding.code, finding.site.path) == ("SCP102", f"{root.as_posix()}/{name}")
+
+
+def test_the_source_of_standard_input_is_shown_as_it_came(root: Path) -> None:
+    config = Config(("a.py",), stdin=ENTER.encode(), output_format=OutputFormat.FULL)
+    assert check(config).texts == {f"{root.as_posix()}/a.py": ENTER}
+    (failure,) = check(Config(("a.py",), stdin=b"\xff", output_format=OutputFormat.FULL)).failures
+    assert failure.kind is FailureKind.INVALID_SYNTAX

@@ -197,6 +197,16 @@ class Explanation:
     without_word: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Accepted:
+    """A finding that the baseline holds; the path is absolute."""
+
+    code: str
+    path: str
+    fingerprint: str
+    message: str
+
+
 class FailureKind(enum.Enum):
     """Why a file gave no facts."""
 
@@ -233,7 +243,7 @@ class Report:
 
     ``texts`` holds the source text of every file with a site of a finding; formats that print
     no source leave it empty. ``suppressed`` has what a comment or the baseline silences, in the
-    order of findings.
+    order of findings. ``accepted`` is the baseline without the entries that are ``gone``.
     """
 
     findings: tuple[Finding, ...]
@@ -241,6 +251,8 @@ class Report:
     files_checked: int
     texts: Mapping[str, str] = field(default_factory=dict)
     suppressed: tuple[Suppressed, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    gone: tuple[Accepted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from scopelint.config import (
     selected_codes,
 )
 from scopelint.model import (
+    Accepted,
+    Change,
     Explanation,
     Finding,
     FixReport,
@@ -63,7 +65,8 @@ def check(config: Config, progress: Progress | None = None) -> Report:
         asked = _asked(config, configuration, project)
         outcomes.append(_outcome(memory, asked, open_files))
         memory.save()
-    return _report(config, discovery, outcomes, {})
+    report = _report(config, discovery, outcomes, _given(config, discovery))
+    return _compared(report, config, configuration, discovery)
 
 
 def _outcome(
@@ -90,7 +93,9 @@ def _outcome(
 def _asked(config: Config, configuration: Configuration, project: source.Project) -> str:
     """Return all that an outcome depends on beside the files."""
     settings = [configuration.at(path) for path in (project.root, *project.settings)]
-    said = [(each.values, each.origins) for each in settings]
+    # The same patterns mean other files in another directory.
+    bases = [[ignore.patterns.base for ignore in each.file_ignores] for each in settings]
+    said = [(each.values, each.origins) for each in settings], bases
     return repr((config.select, config.ignore, said, _settings(project, configuration)))
 
 
@@ -134,7 +139,7 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     discovery = _discovery(config, configuration)
     steps = _Steps(discovery, progress)
     outcomes: list[Outcome] = []
-    texts: dict[str, str] = {}
+    texts = dict(_given(config, discovery))
     report = FixReport(Report((), (), 0))
     for project in discovery.projects:
         files = _opened(config, configuration, steps, ProjectMemory(project, None))
@@ -155,7 +160,8 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
             failed=(*report.failed, *done.failed),
             changes=(*report.changes, *groups(done, files.text_of, files.absolute(""))),
         )
-    return replace(report, report=_report(config, discovery, outcomes, texts))
+    rest = _report(config, discovery, outcomes, texts)
+    return replace(report, report=_compared(rest, config, configuration, discovery))
 
 
 def _look(files: Files, texts: Mapping[str, str]) -> State:
@@ -170,6 +176,24 @@ def _look(files: Files, texts: Mapping[str, str]) -> State:
     planner = planner_for(changed, index)
     found = flagged(changed, index, nominated_in(changed, index), planner)
     return State(*settled(changed, found), planner)
+
+
+def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]]:
+    """Return what a run reports, and the changes that suppress all of it by comments."""
+    from scopelint.rules.unused_suppression import UnusedSuppression
+    from scopelint.suppress import adding
+
+    # That format comes with the texts that the findings are in.
+    report = check(replace(config, output_format=OutputFormat.FULL))
+    found: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.code != UnusedSuppression.code:
+            found.setdefault(finding.site.path, []).append(finding)
+    texts = {path: report.texts[path] for path in sorted(found)}
+    return report, [
+        Change(path, text, adding.with_comments(text, found[path], reason))
+        for path, text in texts.items()
+    ]
 
 
 def files_of(config: Config) -> tuple[str, ...]:
@@ -324,3 +348,49 @@ def _report(
 
 def _order(finding: Finding) -> tuple[Site, str, str]:
     return finding.site, finding.code, finding.message
+
+
+def _given(config: Config, discovery: source.Discovery) -> Mapping[str, str]:
+    """Return the text that came by standard input, by the absolute path of its file."""
+    if config.stdin is None:
+        return {}
+    try:
+        text = source.decode(config.stdin)
+    except (SyntaxError, ValueError, LookupError):
+        # Then it has no findings whose source could be shown.
+        return {}
+    return {f"{each.root}/{path}": text for each in discovery.projects for path in each.named}
+
+
+def _compared(
+    report: Report, config: Config, configuration: Configuration, discovery: source.Discovery
+) -> Report:
+    """Return a report with the findings of the baseline among those that are suppressed."""
+    if config.baseline is None:
+        return report
+    from scopelint.analysis import Chosen
+    from scopelint.suppress import baseline
+
+    chosen = {
+        project: Chosen(
+            {path: configuration.at(path) for path in (project.root, *project.settings)}
+        )
+        for project in discovery.projects
+    }
+
+    def was_checked(entry: Accepted) -> bool:
+        return any(
+            entry.path.removeprefix(f"{project.root}/") in project.selected
+            and entry.code in rules.codes(entry.path)
+            for project, rules in chosen.items()
+        )
+
+    done = baseline.compared(report.findings, baseline.read(config.baseline), was_checked)
+    suppressed = (*report.suppressed, *done.suppressed)
+    return replace(
+        report,
+        findings=done.new,
+        suppressed=tuple(sorted(suppressed, key=lambda one: _order(one.finding))),
+        accepted=done.kept,
+        gone=done.gone,
+    )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from scopelint.cli import accepting
+from scopelint.cli.accepting import Command, accept_options
 from scopelint.cli.fixing import Wishes, fix, fix_options
 from scopelint.cli.options import ProjectOptions, config_of, project_options, words
 from scopelint.cli.settings import settings_shown
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from scopelint.model import Report
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @project_options
 @click.option(
     "--output-format",
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     help="Where to keep the cache.  [default: .scopelint_cache in the project]",
 )
 @click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
+@accept_options
 @fix_options
 def command(
     output_format: str | None,
@@ -82,6 +85,9 @@ def command(
     no_cache: bool,
     cache_dir: str | None,
     no_prescan: bool,
+    add_ignore: str | None,
+    baseline: str | None,
+    write_baseline: str | None,
     wishes: Wishes,
     **options: Unpack[ProjectOptions],
 ) -> int:
@@ -98,6 +104,7 @@ def command(
         quiet=quiet,
         verbose=verbose,
         prescan=not no_prescan,
+        baseline=baseline,
         fixable=words(wishes.fixable),
         unfixable=words(wishes.unfixable),
         is_cached=not no_cache,
@@ -109,12 +116,20 @@ def command(
     config = replace(config, output_format=_format(output_format, config))
     if statistics and not (config.output_format.is_for_people or _is_json(config)):
         raise click.UsageError("--statistics has the formats full, concise, grouped and json.")
+    if wishes.are_any and (add_ignore is not None or write_baseline is not None):
+        raise click.UsageError("Fix first, then accept what is left with a run of its own.")
+    if add_ignore is not None:
+        return accepting.add_comments(config, add_ignore)
+    if write_baseline is not None and baseline is None:
+        return accepting.record(config, write_baseline)
     if wishes.are_any:
         code = fix(config, wishes, lambda done: _write_report(done.report, config))
         return CLEAN if exit_zero and code == FOUND else code
     started = time.monotonic()
     report = _checked(config)
     _write_report(report, config)
+    if baseline is not None:
+        accepting.compare(config, report, write_baseline)
     if verbose:
         seconds = time.monotonic() - started
         files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"

@@ -7,6 +7,10 @@ from typing import Any
 import click
 
 from scopelint.cli import check
+from scopelint.cli.accepting import NAMES
+
+# What asks for another thing than fixing.
+_NOT_HERE = NAMES | {"fix", "show_files", "show_settings"}
 
 
 def _fix(**options: Any) -> object:  # noqa: ANN401  # click passes every type
@@ -16,12 +20,13 @@ def _fix(**options: Any) -> object:  # noqa: ANN401  # click passes every type
     `--unsafe-fixes`. Notes are fixed only if `--select` names their rule.
     """
     assert check.command.callback is not None
-    return check.command.callback(fix=True, **options)
+    others = dict.fromkeys(_NOT_HERE - {"fix"})
+    return check.command.callback(fix=True, **others, **options)
 
 
 command = click.Command(
     "fix",
     callback=_fix,
-    params=[parameter for parameter in check.command.params if parameter.name != "fix"],
+    params=[each for each in check.command.params if each.name not in _NOT_HERE],
     help=_fix.__doc__,
 )

@@ -40,9 +40,9 @@ class Config:
 
     ``overrides`` are options of configuration files that the command line gives, under the names
     and with the values that they have in TOML; ``configs`` are the values of ``--config``, each a
-    file or one or more options as TOML. ``stdin`` is the text of the one of the paths that stands
-    for standard input. ``cache_folder`` is where a run that ``is_cached`` keeps what it learns, by
-    default a folder of the project.
+    file or one or more options as TOML. ``baseline`` is the file of accepted findings; ``stdin``
+    is the text of the one of the paths that stands for standard input. ``cache_folder`` is where
+    a run that ``is_cached`` keeps what it learns, by default a folder of the project.
     """
 
     paths: tuple[str, ...]
@@ -51,6 +51,7 @@ class Config:
     overrides: Mapping[str, object] = field(default_factory=dict)
     configs: tuple[str, ...] = ()
     is_isolated: bool = False
+    baseline: str | None = None
     stdin: bytes | None = None
     output_format: OutputFormat = OutputFormat.CONCISE
     output_file: str | None = None

@@ -125,6 +125,13 @@ def comments_of(text: str) -> Comments:
     return Comments(tuple(found), tuple(statements), frozenset(closed))
 
 
+def code_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the tokens of a file without its comments, each with its type."""
+    for token in tokenize.generate_tokens(io.StringIO(text, newline=None).readline):
+        if token.type != tokenize.COMMENT:
+            yield token.type, token.string
+
+
 def lines_of(text: str) -> Sequence[str]:
     """Return the lines of source text as Python counts them, without their ends."""
     return _NEWLINE.split(text)
