@@ -36,6 +36,7 @@ class Repair(enum.Enum):
     FORWARD = "forwarding the exception"
     OWN_SHIELD = "the group's own shield"
     IN_PLACE = "in place"
+    OWNED_STACK = "owner of an exit stack"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
     """
     place = place_for(workspace.index.modules.names, path)
     metadata = workspace.settings.metadata
-    declared = {name for name in _LIBRARIES if metadata.lowest(name) is not None}
+    declared = {requirement.name for requirement in metadata.requirements}
     form = form_for(frozenset(_imported(workspace, place)), declared)
     try:
         text = to_write(form, place, workspace.text(place.path), names)

@@ -19,6 +19,7 @@ from scopelint.libraries import (
     GENERATOR_MANAGERS,
     MIXIN_METHODS,
     SCOPES,
+    STACK_FILLERS,
 )
 from scopelint.model import ScopeKind, ScopelintError
 
@@ -96,6 +97,8 @@ class Carriers:
                 known = self._external(base)
                 if known is None:
                     continue
+                if known.kind is ScopeKind.EXIT_STACK and self._fills_itself(ref):
+                    return None
                 if enter is None or known.carrier is None or self._calls_base(enter):
                     return known
         if enter is None:
@@ -103,6 +106,11 @@ class Carriers:
         if self._modules.frame(enter).name in MIXIN_METHODS:
             return self._as_carrier(ref, self._in_generator(enter))
         return self._as_carrier(ref, self._in_method(ref, enter))
+
+    def _fills_itself(self, ref: FrameRef) -> bool:
+        """Say whether a kind of exit stack enters in its own way, say in another task."""
+        methods = (self._inference.classes.method(ref, name) for name in STACK_FILLERS)
+        return any(method is not None and not self._calls_base(method) for method in methods)
 
     def _calls_base(self, enter: FrameRef) -> bool:
         """Say whether an enter method runs that of the class's base."""

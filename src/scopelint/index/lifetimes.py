@@ -261,7 +261,7 @@ class Lifetimes:
                 continue
             if operation.scopes:
                 yield operation
-            inner = self._stack_put_on(operation)
+            inner = self.stack_put_on(operation)
             if inner is not None and inner != key:
                 yield from self.contents(inner)
         for store in self.stores(key):
@@ -269,7 +269,7 @@ class Lifetimes:
             if popped is not None and popped != key:
                 yield from self.contents(popped)
 
-    def _stack_put_on(self, fill: Operation) -> ObjectKey | None:
+    def stack_put_on(self, fill: Operation) -> ObjectKey | None:
         """Return the stack that a fill puts on another stack, if it is one."""
         event = self._modules.frame(fill.where.ref).events[fill.where.event]
         if not isinstance(event, CallEvent) or not event.call.arguments:

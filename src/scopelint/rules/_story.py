@@ -15,7 +15,7 @@ from scopelint.facts import (
 )
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Act, Operation
-from scopelint.index.objects import ObjectKey, render
+from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import FrameRef, Held, Instance, Place, Where
 from scopelint.model import Related, ScopeKind, Site
@@ -218,6 +218,24 @@ def have_one_host(project: ProjectIndex, operations: Sequence[Operation]) -> boo
 def is_group(held: Held) -> bool:
     """Say whether something is a task group or nursery itself."""
     return held.kind is ScopeKind.TASK_GROUP and held.carrier is None
+
+
+def stack_offer(project: ProjectIndex, key: ObjectKey) -> Offer:
+    """Return the repair of a kept exit stack and of those it is put on: an owner."""
+    seen = {key}
+    while True:
+        outer = [
+            operation.key
+            for operation in project.lifetimes.operations
+            if operation.act is Act.FILL
+            and operation.key not in seen
+            and project.lifetimes.stack_put_on(operation) == key
+        ]
+        kept = [found for found in outer if found.home in (Home.ATTRIBUTE, Home.GLOBAL)]
+        if not kept:
+            return Offer(Repair.OWNED_STACK, key)
+        key = kept[0]
+        seen.add(key)
 
 
 def offer(key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]) -> Offer | None:

@@ -11,7 +11,7 @@ from scopelint.index.objects import render
 from scopelint.index.values import Held, Place
 from scopelint.libraries import SpawnerKind
 from scopelint.model import Level, Related, ScopeKind
-from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
+from scopelint.rule import Nomination, Offer, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -65,7 +65,10 @@ class ScopeExitInOtherTask(Rule):
             if other != operation and other.act in (Act.ENTER, Act.EXIT):
                 verb = "entered" if other.act is Act.ENTER else "left"
                 related.append(_story.told(project, other, verb))
-        yield self._report(project, hand_over, lowered, message, related)
+        offer = None
+        if any(held.kind is ScopeKind.EXIT_STACK for _, held in operation.scopes):
+            offer = _story.stack_offer(project, operation.key)
+        yield self._report(project, hand_over, lowered, message, related, offer)
 
     def _unresolved(
         self, project: ProjectIndex, operation: Operation, hand_over: HandOver
@@ -87,6 +90,7 @@ class ScopeExitInOtherTask(Rule):
         level: Level,
         message: str,
         related: list[Related],
+        offer: Offer | None = None,
     ) -> Nomination:
         site = project.modules.site(hand_over.where.path, hand_over.span)
         return self.nomination(
@@ -96,6 +100,7 @@ class ScopeExitInOtherTask(Rule):
             Anchor(hand_over.where.frame, AnchorKind.CALL, hand_over.ordinal),
             Shape.HAND_OVER,
             _story.ordered(site, related),
+            offer,
         )
 
 

@@ -77,7 +77,9 @@ class ScopeOnExitStack(Rule):
         message += f"and closed in {_story.in_functions(project, others)}"
         site = project.modules.at(place)
         is_pair = _story.is_only_in_own_dunders(project, [*fills, *closings])
-        offer = Offer(Repair.CONTEXT_MANAGER, key) if is_pair else None
+        offer = Offer(Repair.CONTEXT_MANAGER, key)
+        if not is_pair:
+            offer = _story.stack_offer(project, key)
         told = _story.ordered(site, related)
         yield self.nomination(lowered, message, place, anchor, shape, told, offer)
 
