@@ -322,3 +322,75 @@ def test_the_module_runs_as_the_script_does() -> None:
         [sys.executable, "-m", "scopelint", "--version"], capture_output=True, check=True
     )
     assert module.stdout.decode() == run("--version").stdout
+
+
+def test_standard_input_is_fixed_to_standard_output(project: Path) -> None:
+    text = "import anyio\r\nx = 1  # scopelint: ignore[SCP102]\r\n# ä\r\n"
+    (project / "a.py").write_bytes(text.encode())
+    for options in (["fix"], ["check", "--fix"]):
+        result = subprocess.run(
+            [SCRIPT, *options, "-", "--stdin-filename", "a.py"],
+            cwd=project,
+            input=text.encode(),
+            capture_output=True,
+            check=False,
+        )
+        assert result.returncode == 0
+        assert result.stdout == b"import anyio\r\nx = 1\r\n# \xc3\xa4\r\n"
+        assert result.stderr.decode().splitlines() == ["Fixed 1 finding.", "All checks passed!"]
+    assert (project / "a.py").read_bytes() == text.encode()
+
+
+def test_a_fix_of_standard_input_touches_no_other_file(dirty: Path) -> None:
+    before = {path: path.read_bytes() for path in dirty.rglob("*.py")}
+    result = subprocess.run(
+        [SCRIPT, "fix", "--unsafe-fixes", "-", "--stdin-filename", "reader.py"],
+        cwd=dirty,
+        input=MANUAL.encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (1, MANUAL.encode())
+    assert {path: path.read_bytes() for path in dirty.rglob("*.py")} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-", "a.py"], "Standard input (-) can be checked alone, not with other paths."),
+        (["--stdin-filename", "a.py"], "--stdin-filename needs `-` for a path."),
+        (["--per-file-ignores", "SCP102"], "takes `PATTERN:RULE`, not `SCP102`"),
+        (["--per-file-ignores", "a.py:SCP9"], "unknown rule selector `SCP9`; did you mean"),
+        (["--target-version", "2.7"], "the command line: `target-version` must be a version"),
+        (["--config", "slect=1"], "--config `slect=1`: unknown option `slect`; did you mean"),
+        (["--isolated", "--config", "pyproject.toml"], "--isolated reads no configuration file"),
+        (["--exclude", "!"], "the command line: `!` is no pattern for paths"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told(
+    project: Path, words: list[str], sentence: str
+) -> None:
+    result = run("check", *words, at=project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in result.stderr
+
+
+def test_files_and_settings_are_shown_with_where_they_come_from(dirty: Path) -> None:
+    (dirty / "scopelint.toml").write_text('select = ["SCP1"]\nexclude = ["clean.py"]\n', "utf-8")
+    assert run("check", "--show-files", at=dirty).stdout == f"{dirty.as_posix()}/reader.py\n"
+    shown = run("check", "--show-settings", "--extend-select", "SCP201", at=dirty).stdout
+    lines = shown.splitlines()
+    file = f"{dirty.as_posix()}/scopelint.toml"
+    assert lines[0] == f"# project {dirty.as_posix()}"
+    assert "SCP102, " in lines[1]
+    assert f'select = ["SCP1"]  # {file}' in lines
+    assert f'exclude = ["clean.py"]  # {file}' in lines
+    assert 'extend-select = ["SCP201"]  # the command line' in lines
+    assert any(line.startswith('target-version = "3.11"  # ') for line in lines)
+
+
+def test_the_configuration_chooses_the_format_and_the_environment_another(dirty: Path) -> None:
+    (dirty / "scopelint.toml").write_text('output-format = "json"\n', "utf-8")
+    assert run("check", at=dirty).stdout.startswith("[\n")
+    github = run("check", at=dirty, SCOPELINT_OUTPUT_FORMAT="github").stdout
+    assert github.startswith("::")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -71,7 +72,11 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
     """Fix what the paths have and return the exit code; ``write_report`` tells what is left."""
     from scopelint import pipeline
 
-    choice = _Choice(wishes, is_asking=_is_terminal() and not wishes.diff and not config.quiet)
+    choice = _Choice(
+        wishes,
+        is_asking=_is_terminal() and not wishes.diff and not config.quiet,
+        is_alone=config.stdin is not None,
+    )
     done = pipeline.fix(config, choice.choose)
     changes = [change for group in done.changes for change in group]
     for offered in done.failed:
@@ -84,7 +89,42 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
             more = f", {choice.waiting} more with `--unsafe-fixes`" if choice.waiting else ""
             complain(f"Would fix {_counted(done)}{more}.")
         return FOUND if changes else CLEAN
-    is_written = _write(done.changes)
+    is_written = _write(done.changes) if config.stdin is None else _hand_back(config.stdin, changes)
+    with _told_apart(config):
+        _tell(config, wishes, done, write_report, is_written=is_written)
+    if not is_written:
+        return BROKEN
+    if wishes.exit_non_zero_on_fix and done.applied:
+        return FOUND
+    fails = any(finding.level is not Level.NOTE for finding in done.report.findings)
+    return FOUND if not wishes.fix_only and (fails or done.report.failures) else CLEAN
+
+
+def _hand_back(raw: bytes, changes: Sequence[Change]) -> bool:
+    """Write what came by standard input to standard output, with what its fixes change."""
+    from scopelint import source
+
+    for change in changes:
+        raw = source.encode(change.after, raw)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()
+    return True
+
+
+def _told_apart(config: Config) -> AbstractContextManager[object]:
+    """Send what is told to standard error where standard output has the fixed source."""
+    return nullcontext() if config.stdin is None else redirect_stdout(sys.stderr)
+
+
+def _tell(
+    config: Config,
+    wishes: Wishes,
+    done: FixReport,
+    write_report: Callable[[FixReport], None],
+    *,
+    is_written: bool,
+) -> None:
     if wishes.show_fixes:
         write(_told(done))
     if (
@@ -95,12 +135,6 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
         write(f"Fixed {_counted(done)}.\n" if is_written else "")
     if not wishes.fix_only:
         write_report(done)
-    if not is_written:
-        return BROKEN
-    if wishes.exit_non_zero_on_fix and done.applied:
-        return FOUND
-    fails = any(finding.level is not Level.NOTE for finding in done.report.findings)
-    return FOUND if not wishes.fix_only and (fails or done.report.failures) else CLEAN
 
 
 def _write(groups: Sequence[Sequence[Change]]) -> bool:
@@ -118,10 +152,14 @@ def _write(groups: Sequence[Sequence[Change]]) -> bool:
 
 
 class _Choice:
-    """Decides on each fix: by its applicability, by the options, else by asking."""
+    """Decides on each fix: by its applicability, by the options, else by asking.
 
-    def __init__(self, wishes: Wishes, *, is_asking: bool) -> None:
+    Where one file ``is_alone``, fixes that change or make other files are not applied.
+    """
+
+    def __init__(self, wishes: Wishes, *, is_asking: bool, is_alone: bool) -> None:
         self._wishes = wishes
+        self._is_alone = is_alone
         self._is_asking = is_asking
         self._answer = ""
         self.waiting = 0
@@ -129,6 +167,8 @@ class _Choice:
 
     def choose(self, offered: Offered) -> bool:
         """Say whether a fix is applied."""
+        if self._is_alone and (len(offered.changes) != 1 or offered.changes[0].before is None):
+            return False
         if offered.fix.applicability is not Applicability.UNSAFE:
             return offered.fix.applicability is Applicability.SAFE
         if not self._wishes.unsafe_fixes and not self._is_asking:
