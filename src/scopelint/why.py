@@ -11,6 +11,7 @@ from scopelint.facts import CallEvent, Event, Expression, StoreEvent, WithEvent
 from scopelint.index import ProjectIndex, values
 from scopelint.index.lifetimes import Act
 from scopelint.index.objects import ObjectKey, render
+from scopelint.index.stores import self_name
 from scopelint.index.values import (
     Callable,
     Class,
@@ -184,7 +185,8 @@ def _known(index: ProjectIndex, site: Site) -> Iterator[Known]:
             )
             related.extend(_story.creations(index, scopes))
             related.extend(_story_of(index, key) if key else ())
-            related.extend(_bindings(index, expression, where))
+            if not index.inference.values(value, where):
+                related.extend(_bindings(index, expression, where))
             yield Known(
                 render(expression),
                 tuple(dict.fromkeys(_sentences(index, value, where))),
@@ -193,8 +195,8 @@ def _known(index: ProjectIndex, site: Site) -> Iterator[Known]:
 
 
 def _bindings(index: ProjectIndex, expression: Expression, where: Where) -> Iterator[Related]:
-    """Yield where a local name gets its value, if what that is cannot be told otherwise."""
-    if isinstance(expression, facts.Name) and not index.inference.values(expression, where):
+    """Yield where a local name gets its value."""
+    if isinstance(expression, facts.Name):
         for holder, position in index.modules.bindings(where.path).stores(
             where.frame, expression.id
         ):
@@ -247,8 +249,10 @@ def _awaited(expression: Expression) -> Expression:
 
 
 def _is_object(index: ProjectIndex, expression: Expression, where: Where) -> bool:
-    """Say whether an expression is more than a module, a function, a constant or a class."""
-    if isinstance(expression, facts.Literal | facts.Unknown):
+    """Say whether an expression is more than ``self``, a module, a function or a constant."""
+    own = self_name(index.modules.known(where.path), where.frame)
+    is_own = own is not None and expression == facts.Name(own[0])
+    if is_own or isinstance(expression, facts.Literal | facts.Unknown):
         return False
     found = index.inference.values(expression, where)
     kinds = Module | External | Class | Callable

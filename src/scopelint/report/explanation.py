@@ -27,7 +27,9 @@ def _lines(explanation: Explanation, source_line: str, here: str) -> Iterator[st
         yield f"{verdict.code} {verdict.name}: {_stance(verdict)}: {verdict.sentence}"
         yield from (_place(related, here) for related in verdict.related)
     if explanation.without_word:
-        yield f"Nothing here is for {', '.join(explanation.without_word)} to judge."
+        number = len(explanation.without_word)
+        others = f"the other {number} rules" if explanation.verdicts else "any rule"
+        yield f"Nothing here is for {others} to judge."
 
 
 def _stance(verdict: Verdict) -> str:
