@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.blocks import Entered, opening
 from scopelint.codemods.pairs import Leaving, answering, commented, left, statements, values_of
-from scopelint.codemods.trees import Change, Tree, spelled
+from scopelint.codemods.trees import Change, Tree
 from scopelint.facts import Anchor
 
 LIFESPAN = "_lifespan"
@@ -22,21 +23,15 @@ _Statement = cst.BaseStatement
 class Forwarded:
     """A scope that a class's pair forwards, as the index knows it.
 
-    ``enter`` and ``leave`` are the frames of the pair. ``entry`` is the call that enters, or the
-    first that fills, if the scope is an exit stack; ``exit`` the call that leaves or closes.
-    ``creation`` is the call in ``enter`` that makes the scope, if there is one. ``is_async`` tells
-    how it is entered, ``is_same`` that this gives the scope itself. ``mixin`` is the base class
-    to use, ``""`` for none; ``iterators`` is the module that has `AsyncIterator`.
+    ``enter`` and ``leave`` are the frames of the pair, ``exit`` is the call that leaves or closes.
+    ``mixin`` is the base class to use, ``""`` for none; ``iterators`` is the module that has
+    `AsyncIterator`.
     """
 
+    scope: Entered
     enter: int
     leave: int
-    entry: Anchor
     exit: Anchor
-    creation: Anchor | None
-    stack: str
-    is_async: bool
-    is_same: bool
     mixin: str
     iterators: str
 
@@ -163,39 +158,21 @@ class _Lifespan:
     def _entered(self) -> tuple[list[_Statement], cst.With, cst.BaseExpression | None]:
         """Return what stands before the block, the block with what follows, what is given."""
         _, body = statements(self._tree, self.enter)
-        call = self._tree.at(self._scope.entry)
+        call = self._tree.at(self._scope.scope.entry)
         assert isinstance(call, cst.Call)
         at = self._index(body, call)
-        after = body[at if self._scope.stack else at + 1 :]
+        after = body[at if self._scope.scope.stack else at + 1 :]
         self._given_lines: Sequence[cst.EmptyLine] = ()
         given: cst.BaseExpression | None = None
         if after and (returned := _returned(after[-1])) is not None:
             self._given_lines = getattr(after[-1], "leading_lines", ())
             given, after = returned.value, after[:-1]
         self._check_flow([*body[:at], *after])
-        if self._scope.stack:
-            manager, target = cst.parse_expression(self._scope.stack), None
-            line: _Statement = _line(cst.Pass())
-        else:
-            line = body[at]
-            manager, target, is_given = self._entry(line, call)
-            if is_given:
-                target = given = cst.Name("entered")
-        before = body[:at]
-        made = self._made(before, manager, [*after, line])
-        lines = getattr(line, "leading_lines", ())
-        if made is not None:
-            lines = [*made.leading_lines, *lines]
-            *before, _ = before
-            assign = made.body[0]
-            assert isinstance(assign, cst.Assign)
-            manager = assign.value
-            target = assign.targets[0].target if target is None else target
-        comment = getattr(line, "trailing_whitespace", None)
-        block = cst.IndentedBlock(after) if comment is None else cst.IndentedBlock(after, comment)
-        item = cst.WithItem(manager, None if target is None else cst.AsName(target))  # type: ignore[arg-type]  # any target may stand there
-        is_async = cst.Asynchronous() if self._scope.is_async else None
-        return before, cst.With([item], block, asynchronous=is_async, leading_lines=lines), given
+        found = opening(self._tree, self._scope.scope, body, at, after)
+        block = found.head
+        if not after:
+            block = block.with_changes(body=block.body.with_changes(body=()))
+        return list(found.before), block, given if found.given is None else found.given
 
     def _index(self, body: Sequence[_Statement], call: cst.Call) -> int:
         """Return which statement of the enter method enters, or is the first to fill a stack."""
@@ -203,49 +180,9 @@ class _Lifespan:
         at = next(index for index, statement in enumerate(body) if statement in holders)
         statement = body[at]
         is_line = isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1
-        if not is_line and not self._scope.stack:
+        if not is_line and not self._scope.scope.stack:
             raise self._tree.refused("the entry stands under a condition or in a block", call)
         return at
-
-    def _entry(
-        self, line: _Statement, call: cst.Call
-    ) -> tuple[cst.BaseExpression, cst.BaseExpression | None, bool]:
-        """Return what an entry enters, what it is bound to, and whether that is returned."""
-        assert isinstance(line, cst.SimpleStatementLine)
-        assert isinstance(call.func, cst.Attribute)
-        part = line.body[0]
-        value, target = getattr(part, "value", None), None
-        if isinstance(part, cst.Assign) and len(part.targets) == 1:
-            target = part.targets[0].target
-        elif not isinstance(part, cst.Expr | cst.Return):
-            raise self._tree.refused("the value of the entry is used otherwise", call)
-        if (value.expression if isinstance(value, cst.Await) else value) is not call:
-            raise self._tree.refused("the value of the entry is used otherwise", call)
-        return call.func.value, target, isinstance(part, cst.Return)
-
-    def _made(
-        self,
-        before: Sequence[_Statement],
-        manager: cst.BaseExpression,
-        after: Sequence[_Statement],
-    ) -> cst.SimpleStatementLine | None:
-        """Return the line before the entry, if it makes the scope and may go into the block."""
-        made = None if self._scope.creation is None else self._tree.at(self._scope.creation)
-        line = before[-1] if before else None
-        if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
-            return None
-        part = line.body[0]
-        if not isinstance(part, cst.Assign) or part.value is not made or len(part.targets) != 1:
-            return None
-        name = part.targets[0].target
-        if spelled(name) != spelled(manager) or line.trailing_whitespace.comment is not None:
-            return None
-        is_bound = any(isinstance(s, cst.SimpleStatementLine) and _binds(s) for s in after[-1:])
-        if not self._scope.is_same or (is_bound and not self._scope.stack):
-            # The name is lost, so nothing may want it.
-            if not isinstance(name, cst.Name) or any(name.value in _names(s) for s in after[:-1]):
-                return None
-        return line
 
     def _check_flow(self, statements: Iterable[_Statement]) -> None:
         for statement in statements:
@@ -299,11 +236,3 @@ def _returned(statement: _Statement) -> cst.Return | None:
         part = statement.body[0]
         return part if isinstance(part, cst.Return) else None
     return None
-
-
-def _binds(line: cst.SimpleStatementLine) -> bool:
-    return any(isinstance(part, cst.Assign) for part in line.body)
-
-
-def _names(node: cst.CSTNode) -> set[str]:
-    return {inner.value for inner in values_of(node) if isinstance(inner, cst.Name)}

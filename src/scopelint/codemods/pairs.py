@@ -104,7 +104,7 @@ def _apart(
             return _joined(found, before, after)
         case cst.Try(finalbody=cst.Finally(body=cst.IndentedBlock(body=inner))) if line in inner:
             found = _apart(tree, leaving, list(inner), line)
-            kept = _guarding(statement, found.before)
+            kept = guarding(statement, found.before)
             return _joined(replace(found, before=()), [*before, *kept], after)
         case cst.Try(
             body=cst.IndentedBlock(body=inner),
@@ -151,7 +151,7 @@ def _is_there(test: cst.BaseExpression) -> bool:
             return spelled(test) is not None
 
 
-def _guarding(statement: cst.Try, final: Sequence[_Statement]) -> Sequence[_Statement]:
+def guarding(statement: cst.Try, final: Sequence[_Statement]) -> Sequence[_Statement]:
     """Return a ``try`` whose ``finally`` has lost the exit, which now comes in any case."""
     if final:
         suite = cst.ensure_type(statement.finalbody, cst.Finally)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from scopelint.codemods import RefusedError
 from scopelint.codemods.lifespan import KEPT, LIFESPAN, Forwarded, driven
-from scopelint.facts import Anchor, AnchorKind, CallEvent
+from scopelint.fix.entries import anchor_of, entered
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.lifetimes import Act, Operation
-from scopelint.index.objects import ObjectKey, render
-from scopelint.index.values import FrameRef, Instance, Place, Where
-from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, SCOPES, SILENT_TIMEOUTS
+from scopelint.index.objects import ObjectKey
+from scopelint.index.values import FrameRef
+from scopelint.libraries import ENTER_METHODS, EXIT_METHODS
 from scopelint.model import Applicability, ScopeKind
 from scopelint.rule import Offer
 
@@ -31,26 +31,21 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     """
     key = offer.target
     assert isinstance(key, ObjectKey)
-    entries, exits, is_stack = _operations(workspace, key)
+    entries, exits = _operations(workspace, key)
     enter, leave = _pair(workspace, entries, exits)
     owner = workspace.index.modules.method_of(enter)
     assert owner is not None
     _check_names(workspace, owner)
     _check_others(workspace, key, enter)
     path = enter.path
-    entry, exit_ = entries[0], exits[0]
-    scopes = [instance for instance, _ in entry.scopes]
+    entry = entries[0]
     is_async = _name(workspace, enter).startswith("__a")
     mixin = _mixin(workspace, owner, is_async)
     scope = Forwarded(
+        entered(workspace, entry),
         enter.frame,
         leave.frame,
-        Anchor(entry.where.frame, AnchorKind.CALL, entry.ordinal),
-        Anchor(exit_.where.frame, AnchorKind.CALL, exit_.ordinal),
-        _creation(workspace, key, enter, scopes, is_stack),
-        render(entry.receiver) if is_stack else "",
-        _is_async(workspace, entry, is_stack),
-        is_stack or _is_same(entry),
+        anchor_of(exits[0]),
         mixin,
         "collections.abc" if workspace.settings.target_version >= (3, 9) else "typing",
     )
@@ -76,19 +71,17 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     )
 
 
-def _operations(
-    workspace: Workspace, key: ObjectKey
-) -> tuple[list[Operation], list[Operation], bool]:
-    """Return what enters and what leaves an object, and whether it is an exit stack."""
+def _operations(workspace: Workspace, key: ObjectKey) -> tuple[list[Operation], list[Operation]]:
+    """Return what enters an object, or fills an exit stack, and what leaves it."""
     lifetimes = workspace.index.lifetimes
     operations = lifetimes.by_object.get(key, ())
     fills = [op for op in operations if op.act is Act.FILL]
     if fills:
-        return fills, list(lifetimes.closings(key)), True
+        return fills, list(lifetimes.closings(key))
     if any(op.act is Act.PUSH for op in operations):
         raise RefusedError("an exit stack is told to leave the scope")
     entries = [op for op in operations if op.act is Act.ENTER]
-    return entries, [op for op in operations if op.act is Act.EXIT], False
+    return entries, [op for op in operations if op.act is Act.EXIT]
 
 
 def _pair(
@@ -201,46 +194,3 @@ def _mixin(workspace: Workspace, owner: FrameRef, is_async: bool) -> str:
     if lowest is None or lowest[0] < MIXINS or not is_alone:
         return ""
     return "anyio.AsyncContextManagerMixin" if is_async else "anyio.ContextManagerMixin"
-
-
-def _creation(
-    workspace: Workspace,
-    key: ObjectKey,
-    enter: FrameRef,
-    scopes: list[Instance],
-    is_stack: bool,
-) -> Anchor | None:
-    """Return the call in the enter method that makes the scope or the stack."""
-    origins = {instance.origin for instance in scopes}
-    if is_stack:
-        lifetimes, inference = workspace.index.lifetimes, workspace.index.inference
-        stored = (inference.scopes(kept.value, kept.where) for kept in lifetimes.stores(key))
-        origins = {instance.origin for scopes_of in stored for instance, _ in scopes_of}
-    for event in workspace.index.modules.frame(enter).events:
-        if isinstance(event, CallEvent) and Place(enter.path, event.call.span) in origins:
-            return Anchor(enter.frame, AnchorKind.CALL, event.ordinal)
-    return None
-
-
-def _is_async(workspace: Workspace, entry: Operation, is_stack: bool) -> bool:
-    where: Where = entry.where
-    event = workspace.index.modules.frame(where.ref).events[where.event]
-    assert isinstance(event, CallEvent)
-    if not is_stack:
-        return render(event.call.function).endswith(".__aenter__")
-    stacks = workspace.index.inference.scopes(entry.receiver, where)
-    return any(str(instance.made_by).endswith("AsyncExitStack") for instance, _ in stacks)
-
-
-def _is_same(entry: Operation) -> bool:
-    """Say whether entering gives the scope itself, not another object."""
-    return all(_gives_itself(instance) for instance, _ in entry.scopes)
-
-
-def _gives_itself(instance: Instance) -> bool:
-    scope = SCOPES.get(instance.made_by) if isinstance(instance.made_by, str) else None
-    if scope is None:
-        return False
-    if scope.kind is ScopeKind.TIMEOUT:
-        return scope.library == "asyncio" or instance.made_by in SILENT_TIMEOUTS
-    return scope.kind is not ScopeKind.TASK_GROUP or scope.library != "trio"

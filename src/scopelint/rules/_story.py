@@ -238,8 +238,15 @@ def stack_offer(project: ProjectIndex, key: ObjectKey) -> Offer:
         seen.add(key)
 
 
-def offer(key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]) -> Offer | None:
-    """Return the repair of an object that is entered by hand: an owner, for a group."""
+def offer(
+    project: ProjectIndex, key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]
+) -> Offer | None:
+    """Return the repair of an object that is entered by hand: a block, or an owner for a group."""
+    operations = [op for op in project.lifetimes.by_object.get(key, ()) if op.act in VERBS]
+    is_one_function = len({operation.where.ref for operation in operations}) == 1
+    if is_one_function and {op.act for op in operations} == {Act.ENTER, Act.EXIT}:
+        if all(operation.handed_to is None for operation in operations):
+            return Offer(Repair.IN_PLACE, key)
     if any(is_group(held) for _, held in scopes):
         return Offer(Repair.OWNER, key)
     return None

@@ -102,7 +102,7 @@ class ManualScopeEntry(Rule):
             return
         place, anchor = _story.called(primary)
         related = _story.lifetime(project, key, primary, operations)
-        offer = _story.offer(key, primary.scopes)
+        offer = _story.offer(project, key, primary.scopes)
         yield self.nomination(lowered, message, place, anchor, Shape.ENTER_OR_EXIT, related, offer)
 
 

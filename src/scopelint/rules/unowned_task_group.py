@@ -71,7 +71,7 @@ class UnownedTaskGroup(Rule):
             anchor,
             shape,
             _story.ordered(project.modules.at(place), related),
-            _story.offer(key, groups),
+            _story.offer(project, key, groups),
         )
 
 
