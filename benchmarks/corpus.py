@@ -34,13 +34,15 @@ SDIST_PACKAGES = frozenset({"claude-agent-sdk"})
 # The codes that answer a label; a shape that is not here has no rule yet.
 ANSWERS: Mapping[str, frozenset[str]] = {
     "a_cross_task_by_construction": frozenset({"SCP101"}),
-    "a_dunder_carrier": frozenset({"SCP101", "SCP102"}),
-    "a_dunder_method_scope": frozenset({"SCP101", "SCP102"}),
+    "a_dunder_carrier": frozenset({"SCP101", "SCP102", "SCP204"}),
+    "a_dunder_method_scope": frozenset({"SCP101", "SCP102", "SCP204"}),
     "a_dunder_own_dunder_scope": frozenset({"SCP103", "SCP104", "SCP106"}),
     "b_exitstack": frozenset({"SCP101", "SCP105"}),
     "c_attr_store": frozenset({"SCP201"}),
     "d_asyncio_in_anyio": frozenset({"SCP301", "SCP302", "SCP303", "SCP304"}),
     "h_dropped_task": frozenset({"SCP305"}),
+    "e_yield_in_scope": frozenset({"SCP401"}),
+    "f_no_aclosing": frozenset({"SCP402"}),
 }
 
 Place = tuple[str, int]

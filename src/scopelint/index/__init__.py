@@ -15,6 +15,7 @@ from scopelint.index.guards import Guards
 from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Lifetimes
 from scopelint.index.objects import Objects
+from scopelint.index.orders import Orders
 from scopelint.index.pairs import Pairs
 from scopelint.index.project import Modules
 from scopelint.index.reach import Reach, reach
@@ -74,6 +75,11 @@ class ProjectIndex:
     def lifetimes(self) -> Lifetimes:
         """Return what is opened and closed by hand in the project."""
         return Lifetimes(self.inference, self.spawners, self.callers, self.objects, self.decisive)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """Return which scopes are closed by hand in another order than last in, first out."""
+        return Orders(self.modules, self.callers, self.lifetimes)
 
     @cached_property
     def pairs(self) -> Pairs:

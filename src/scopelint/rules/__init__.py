@@ -14,6 +14,7 @@ from scopelint.rules.hand_forwarded_scope import HandForwardedScope
 from scopelint.rules.manual_scope_entry import ManualScopeEntry
 from scopelint.rules.scope_exit_in_other_task import ScopeExitInOtherTask
 from scopelint.rules.scope_on_exit_stack import ScopeOnExitStack
+from scopelint.rules.scopes_closed_out_of_order import ScopesClosedOutOfOrder
 from scopelint.rules.shield_around_scope_exit import ShieldAroundScopeExit
 from scopelint.rules.unclosed_scoped_generator import UnclosedScopedGenerator
 from scopelint.rules.unowned_task_group import UnownedTaskGroup
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     ExitDropsException(),
     ShieldAroundScopeExit(),
     UnownedTaskGroup(),
+    ScopesClosedOutOfOrder(),
     AsyncioTaskInAnyio(),
     AsyncioLoopInAnyio(),
     AsyncioPrimitiveInAnyio(),

@@ -33,6 +33,10 @@ class ManualScopeEntry(Rule):
                 yield self.silence(reason, (op.where for op in unknown))
             entries = [op for op in operations if op.act is Act.ENTER and _story.held_by(op)]
             exits = [op for op in operations if op.act in (Act.EXIT, Act.PUSH)]
+            if key in project.orders.objects:
+                reason = "it is left out of order, which SCP204 tells"
+                yield self.silence(reason, (op.where for op in [*entries, *exits]))
+                continue
             if entries:
                 yield from self._entered(project, key, entries, exits)
             else:
