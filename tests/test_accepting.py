@@ -91,6 +91,23 @@ def test_a_comment_that_is_there_gets_the_further_rule(root: Path) -> None:
     assert "# scopelint: ignore[SCP102, SCP201] why\n" in change.after
 
 
+def test_a_file_that_changes_meanwhile_gets_no_comment(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "m.py").write_text(ENTER + "scope.__enter__()\n", "utf-8")
+    read = source.read
+
+    def moved(path: str) -> bytes:
+        """Read what an editor leaves after the analysis."""
+        raw = read(path)
+        (root / "m.py").write_bytes(b"\n" + raw)
+        return raw
+
+    monkeypatch.setattr(source, "read", moved)
+    report, changes = with_comments(Config((str(root),)), "")
+    assert (len(report.findings), changes) == (1, [])
+
+
 @pytest.mark.parametrize("head", ["\ufeff", "# coding: latin-1\n# ä\n"])
 def test_encoding_and_byte_order_mark_stay(root: Path, head: str) -> None:
     encoding = "latin-1" if "latin" in head else "utf-8"

@@ -179,7 +179,10 @@ def _look(files: Files, texts: Mapping[str, str]) -> State:
 
 
 def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]]:
-    """Return what a run reports, and the changes that suppress all of it by comments."""
+    """Return what a run reports, and the changes that suppress all of it by comments.
+
+    A file that has changed since it was looked at has no change.
+    """
     from scopelint.rules.unused_suppression import UnusedSuppression
     from scopelint.suppress import adding
 
@@ -193,6 +196,7 @@ def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]
     return report, [
         Change(path, text, adding.with_comments(text, found[path], reason))
         for path, text in texts.items()
+        if adding.are_of(found[path], text)
     ]
 
 

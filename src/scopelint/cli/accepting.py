@@ -51,6 +51,7 @@ def add_comments(config: Config, reason: str) -> int:
     """Write comments that suppress what is found, and return the exit code."""
     from scopelint import pipeline, source
     from scopelint.report import relative, text
+    from scopelint.rules.unused_suppression import UnusedSuppression
 
     if config.stdin is not None:
         raise click.UsageError("--add-ignore writes files; it cannot write standard input.")
@@ -58,6 +59,9 @@ def add_comments(config: Config, reason: str) -> int:
         raise click.UsageError("The reason of --add-ignore must be one line of text.")
     report, changes = pipeline.with_comments(config, reason)
     here = _here()
+    found = [f.site.path for f in report.findings if f.code != UnusedSuppression.code]
+    for path in sorted(set(found) - {change.path for change in changes}):
+        complain(f"error: {path} is not written: it has changed since it was read")
     for problem in text.problems(report, here):
         complain(f"error: {problem}")
     written: set[str] = set()
@@ -69,11 +73,11 @@ def add_comments(config: Config, reason: str) -> int:
         else:
             written.add(change.path)
     if not config.quiet:
-        count = sum(finding.site.path in written for finding in report.findings)
+        count = sum(path in written for path in found)
         names = "".join(f"  {relative(path, here)}\n" for path in sorted(written))
         write(f"Suppressed {_counted(count, 'finding')} in {_counted(len(written), 'file')}.\n")
         write(names)
-    if len(written) < len(changes):
+    if len(written) < len(set(found)):
         return BROKEN
     return FOUND if report.failures else CLEAN
 

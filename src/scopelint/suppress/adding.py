@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from scopelint.model import Finding
+from scopelint.suppress import fingerprinted
 from scopelint.suppress.comments import Comments, Directive, Form, code_of, comments_of
 
 _LINES = re.compile(r"(\r\n|\r|\n)")
@@ -26,6 +27,13 @@ def with_comments(text: str, findings: Iterable[Finding], reason: str) -> str:
     # A comment inside a string would be none, and would change the string.
     assert list(code_of(result)) == list(code_of(text))
     return result
+
+
+def are_of(findings: Sequence[Finding], text: str) -> bool:
+    """Say whether findings are of this text, and not of one that stood there a moment ago."""
+    then = {(one.code, one.site, one.fingerprint.partition(":")[0]) for one in findings}
+    now = fingerprinted(findings, text)
+    return then == {(one.code, one.site, one.fingerprint.partition(":")[0]) for one in now}
 
 
 def _wanted(findings: Iterable[Finding], comments: Comments) -> Mapping[int, Sequence[str]]:

@@ -69,7 +69,8 @@ class Directive:
 
     def with_names(self, names: Iterable[str]) -> str:
         """Return the text with more names."""
-        return self.text.replace(self.listing, ", ".join((self.listing.strip(), *names)), 1)
+        more = (name for name in names if name not in self.names)
+        return self.text.replace(self.listing, ", ".join((self.listing.strip(), *more)), 1)
 
 
 @dataclass(frozen=True, slots=True)
