@@ -431,7 +431,7 @@ def test_statistics_start_with_the_most_frequent() -> None:
         ((WARNING, ERROR), "[*] 1 fixable with `scopelint fix`, 1 more with `--unsafe-fixes`.\n"),
         ((WARNING,), "[*] 1 fixable with `scopelint fix`.\n"),
         ((ERROR, ADVICE), "1 fixable with `scopelint fix --unsafe-fixes`.\n"),
-        ((REFUSED, NOTE), ""),
+        ((REFUSED, replace(WARNING, level=Level.NOTE)), ""),
     ],
 )
 def test_the_closing_line_says_what_can_be_fixed(findings: tuple[Finding, ...], line: str) -> None:

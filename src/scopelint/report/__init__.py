@@ -46,7 +46,7 @@ def counts(report: Report) -> tuple[Count, ...]:
     """Return how many findings there are of each rule, the most frequent first."""
     found = entries(report)
     numbers = Counter((entry.code, entry.name) for entry in found)
-    fixable = Counter(entry.code for entry in found if has_fix(entry, Applicability.SAFE))
+    fixable = Counter(entry.code for entry in found if is_fixable(entry, Applicability.SAFE))
     counted = (Count(number, *rule, fixable[rule[0]]) for rule, number in numbers.items())
     return tuple(sorted(counted, key=lambda count: (-count.number, count.code)))
 
@@ -78,9 +78,14 @@ def label(entry: Finding) -> str:
     return f"{entry.code}:" if entry.code == entry.name else entry.code
 
 
-def has_fix(entry: Finding, *levels: Applicability) -> bool:
+def has_fix(entry: Finding, *kinds: Applicability) -> bool:
     """Say whether a finding has a fix of one of these kinds."""
-    return entry.fix is not None and entry.fix.applicability in levels
+    return entry.fix is not None and entry.fix.applicability in kinds
+
+
+def is_fixable(entry: Finding, kind: Applicability) -> bool:
+    """Say whether a run that fixes repairs a finding: notes only where they are asked for."""
+    return entry.level is not Level.NOTE and has_fix(entry, kind)
 
 
 def fingerprints(found: Iterable[Finding], working_directory: str) -> Sequence[str]:

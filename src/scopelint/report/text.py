@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from scopelint.model import Applicability, Finding, Level, Report, Site
-from scopelint.report import Count, entries, has_fix, label, shown_path, unread
+from scopelint.report import Count, entries, is_fixable, label, shown_path, unread
 from scopelint.rules._asyncio import closing_hint
 
 # A line is pieces of text, each with the rich style it has in colour.
@@ -161,15 +161,15 @@ def _concise_line(entry: Finding, working_directory: str) -> _Line:
 
 
 def _told(entry: Finding) -> _Line:
-    star = " [*]" if has_fix(entry, Applicability.SAFE) else ""
+    star = " [*]" if is_fixable(entry, Applicability.SAFE) else ""
     return (label(entry), _STYLES[entry.level]), (star, "bold"), (f" {entry.message}", "")
 
 
 def _fixable(report: Report) -> str:
     """Return the line that says how many findings `scopelint fix` can repair."""
     found = entries(report)
-    safe = sum(has_fix(entry, Applicability.SAFE) for entry in found)
-    unsafe = sum(has_fix(entry, Applicability.UNSAFE) for entry in found)
+    safe = sum(is_fixable(entry, Applicability.SAFE) for entry in found)
+    unsafe = sum(is_fixable(entry, Applicability.UNSAFE) for entry in found)
     if safe and unsafe:
         return f"[*] {safe} fixable with `scopelint fix`, {unsafe} more with `--unsafe-fixes`.\n"
     if safe:
