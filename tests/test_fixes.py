@@ -42,7 +42,7 @@ def test_a_fixture_is_fixed_as_its_golden_shows(
         ast.parse(text)
         assert not comments(before[path]) - comments(text)
     gone = Counter(identity for offered in done.applied for identity in fixed_by(offered, root))
-    assert Counter(identities(root)) == found - gone
+    assert not Counter(identities(root)) - (found - gone)
     assert {path: (root / path).read_text("utf-8") for path in after} == after
     again = fix(root)
     assert (again.applied, again.changes) == ((), ())
