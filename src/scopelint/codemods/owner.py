@@ -93,23 +93,13 @@ class _Owner:
         if isinstance(node, cst.Attribute):
             if node.attr.value != self._kept.name:
                 return False
-        elif not isinstance(node, cst.Name) or self._is_no_variable(node):
+        elif not isinstance(node, cst.Name) or self._tree.is_no_variable(node):
             return False
         text = spelled(node)
         if text is None:
             return None if isinstance(node, cst.Attribute) else False
         default = None if isinstance(node, cst.Attribute) else False
         return self._kept.names.get((self._tree.frame(node), text), default)
-
-    def _is_no_variable(self, node: cst.Name) -> bool:
-        """Say whether a name is only the last part of another one, or a keyword."""
-        match self._tree.parent(node):
-            case cst.Attribute(attr=part) | cst.Arg(keyword=part) | cst.Param(name=part):
-                return part is node
-            case cst.FunctionDef() | cst.ClassDef() | cst.NameItem():
-                return True
-            case _:
-                return False
 
     # --- uses that stay as they are -----------------------------------------------------
 

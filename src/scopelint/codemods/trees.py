@@ -173,6 +173,16 @@ class Tree:
                 return outer
         raise self.refused("there is no statement around it", node)
 
+    def is_no_variable(self, node: cst.CSTNode) -> bool:
+        """Say whether a name is only the last part of another one, a keyword or a definition."""
+        match self.parent(node):
+            case cst.Attribute(attr=part) | cst.Arg(keyword=part) | cst.Param(name=part):
+                return part is node
+            case cst.FunctionDef() | cst.ClassDef() | cst.NameItem() | cst.ImportAlias():
+                return True
+            case _:
+                return False
+
     def nodes(self) -> Iterable[cst.CSTNode]:
         """Return every node in source order, the module itself first."""
         return self._frames

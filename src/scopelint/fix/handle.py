@@ -1,0 +1,261 @@
+"""Plans handles for the asyncio tasks that a class or function keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from scopelint import facts
+from scopelint.codemods import RefusedError, Rewritten
+from scopelint.codemods.handle import HANDLE, SPAWN, Tasks, detached
+from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
+from scopelint.fix.helper import helper_for
+from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
+from scopelint.fix.workspace import Plan, Workspace
+from scopelint.index.objects import Home, ObjectKey
+from scopelint.index.values import External, FrameRef, Where
+from scopelint.libraries import LOOP_MAKERS
+from scopelint.libraries.asyncio import CANCELLED
+from scopelint.libraries.containers import ADDERS, TRANSPARENT
+from scopelint.model import Applicability
+from scopelint.rule import Offer
+
+TITLE = "start detached tasks that run on asyncio and trio (`spawn_detached`)"
+EFFECT = (
+    "cancelling a task is level-triggered, as everywhere in anyio: while it is being cancelled each "
+    "of its awaits raises, and so what waits in a `finally` needs a shield"
+)
+_TYPES = frozenset({"asyncio.Task", "asyncio.tasks.Task"})
+_OPTIONAL = TRANSPARENT
+
+
+def plan(workspace: Workspace, offer: Offer) -> Plan:
+    """Return the plan that turns the tasks of a class or function into detached ones.
+
+    Raises `RefusedError` if they are used in a way that a handle cannot serve.
+    """
+    where = offer.target
+    assert isinstance(where, Where)
+    unit = _Unit(workspace, where)
+    if not unit.starts:
+        raise RefusedError("no task that is kept is started here")
+    unit.follow()
+    helper = helper_for(workspace, where.path, HANDLE, SPAWN)
+    running = set(unit.running())
+    rewritten: dict[str, Rewritten] = {}
+    for path in sorted(unit.paths() | {ref.path for ref in running}):
+        module = workspace.index.modules.known(path)
+        frames = {ref.frame for ref in running if ref.path == path}
+        tree = workspace.tree(path)
+        shields = cancellable(workspace, path, frames)
+        result = detached(tree, unit.known_in(module), shields, helper.module)
+        if result.module is not tree.module:
+            rewritten[path] = result
+    return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, EFFECT)
+
+
+@dataclass(slots=True)
+class _Unit:
+    """A class or function of the top level, with the tasks that it starts and keeps."""
+
+    workspace: Workspace
+    where: Where
+    module: ModuleFacts = field(init=False)
+    frames: frozenset[int] = field(init=False)
+    starts: dict[Anchor, tuple[facts.Call, Where]] = field(default_factory=dict)
+    loops: set[Anchor] = field(default_factory=set)
+    tasks: set[ObjectKey] = field(default_factory=set)
+    makers: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        index = self.workspace.index
+        self.module = index.modules.known(self.where.path)
+        self.frames = frozenset(unit_of(self.module, self.where.frame))
+        for use in index.asyncio_uses.calls(self.module):
+            if use.where.frame not in self.frames or index.guards.reason(use.where) is not None:
+                continue
+            event = self.module.frames[use.where.frame].events[use.where.event]
+            assert isinstance(event, CallEvent)
+            if index.asyncio_uses.starts_task(event.call, use.where):
+                self.starts[use.anchor] = (event.call, use.where)
+            elif use.canonical in LOOP_MAKERS:
+                self.loops.add(use.anchor)
+
+    # --- which objects are tasks ------------------------------------------------------
+
+    def follow(self) -> None:
+        """Find all objects that hold a task, and all functions that return one."""
+        size = -1
+        while size != len(self.tasks) + len(self.makers):
+            size = len(self.tasks) + len(self.makers)
+            for number in sorted(self.frames):
+                self._follow(number)
+
+    def _follow(self, number: int) -> None:
+        frame = self.module.frames[number]
+        outside = Where(self.module.path, frame.parent, -1)
+        for parameter in frame.parameters:
+            if parameter.annotation is not None and self._is_type(parameter.annotation, outside):
+                ref = FrameRef(self.module.path, number)
+                self.tasks.add(ObjectKey(Home.LOCAL, ref, parameter.name))
+        if frame.returns is not None and self._is_type(frame.returns, outside):
+            self.makers.add(number)
+        for position, event in enumerate(frame.events):
+            where = Where(self.module.path, number, position)
+            match event:
+                case StoreEvent(target=target, value=value, annotation=annotation):
+                    behind = Where(self.module.path, number, position + 1)
+                    if self._is_task(value, where) or (
+                        annotation is not None and self._is_type(annotation, where)
+                    ):
+                        self._keep(target, behind)
+                    elif annotation is not None and list(self._types(annotation, where)):
+                        self._keep(facts.Subscript(target, facts.UNKNOWN), behind)
+                case CallEvent(call=facts.Call(function=facts.Attribute(base=base, name=name))):
+                    index = ADDERS.get(name)
+                    arguments = event.call.arguments
+                    if index is not None and index < len(arguments):
+                        if self._is_task(arguments[index], where):
+                            self._keep(facts.Subscript(base, facts.UNKNOWN), where)
+                case facts.ReturnEvent(value=value) if self._is_task(value, where):
+                    self.makers.add(number)
+                case _:
+                    continue
+
+    def _keep(self, target: Expression, where: Where) -> None:
+        key = self.workspace.index.objects.key(target, where)
+        if key is not None and key.home is not Home.TEXT:
+            self.tasks.add(key)
+
+    def _is_task(self, value: Expression, where: Where) -> bool:
+        match value:
+            case facts.Call(function=function, span=span):
+                if any(call.span == span for call, _ in self.starts.values()):
+                    return True
+                made = functions(self.workspace, function, where)
+                if any(ref.path == self.module.path and ref.frame in self.makers for ref in made):
+                    return True
+            case facts.Choice(options=options):
+                return any(self._is_task(option, where) for option in options)
+            case facts.Name() | facts.Attribute() | facts.Subscript() | facts.Element():
+                pass
+            case _:
+                return False
+        return self.workspace.index.objects.key(value, where) in self.tasks
+
+    def _is_type(self, annotation: Expression, where: Where) -> bool:
+        """Say whether an annotation is that of a task, or of a task or ``None``."""
+        match annotation:
+            case facts.Subscript(base=base, index=index):
+                name = next(spellings(self.workspace, base, where, _TYPES | _OPTIONAL), None)
+                is_optional = name is not None and not self._is_type(base, where)
+                return self._is_type(index if is_optional else base, where)
+            case facts.Choice(options=options) | facts.Display(elements=options):
+                return any(self._is_type(option, where) for option in options)
+            case facts.Name() | facts.Attribute():
+                values = self.workspace.index.inference.values(annotation, where)
+                return any(isinstance(v, External) and v.name in _TYPES for v in values)
+            case _:
+                return False
+
+    def _types(self, annotation: Expression, where: Where) -> Iterator[str]:
+        return spellings(self.workspace, annotation, where, _TYPES)
+
+    # --- what the codemod has to know -------------------------------------------------
+
+    def paths(self) -> set[str]:
+        """Return the files that can name one of the tasks."""
+        found = {self.module.path}
+        makers = {self.module.frames[number].name for number in self.makers}
+        for name in sorted(self._names() | makers):
+            found |= {module.path for module in self.workspace.index.modules.mentioning(name)}
+        return found
+
+    def _names(self) -> frozenset[str]:
+        return frozenset(key.name for key in self.tasks if key.home is Home.ATTRIBUTE)
+
+    def known_in(self, module: ModuleFacts) -> Tasks:
+        """Return what one file knows of the tasks."""
+        is_home = module.path == self.module.path
+        names = self._names()
+        elements = {replace(key, is_element=False) for key in self.tasks if key.is_element}
+        return Tasks(
+            frames=self.frames if is_home else frozenset(),
+            names=names,
+            tasks=verdicts(self.workspace, module, names, self.tasks.__contains__),
+            containers=verdicts(self.workspace, module, names, elements.__contains__),
+            starts=frozenset(self.starts) if is_home else frozenset(),
+            loops=frozenset(self.loops) if is_home else frozenset(),
+            made=frozenset(self._made_in(module)),
+            makers=frozenset(self.makers) if is_home else frozenset(),
+            types=frozenset(self._spelled(module)) if is_home else frozenset(),
+            cancelled=frozenset(self._cancelled()) if is_home else frozenset(),
+        )
+
+    def _made_in(self, module: ModuleFacts) -> Iterator[Anchor]:
+        """Yield the calls in a file of the functions that return a task."""
+        makers = {FrameRef(self.module.path, number) for number in self.makers}
+        names = {self.module.frames[number].name for number in self.makers}
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                if not isinstance(event, CallEvent):
+                    continue
+                function = event.call.function
+                if not isinstance(function, facts.Name | facts.Attribute):
+                    continue
+                if (function.id if isinstance(function, facts.Name) else function.name) in names:
+                    where = Where(module.path, number, position)
+                    if makers & set(functions(self.workspace, function, where)):
+                        yield Anchor(number, AnchorKind.CALL, event.ordinal)
+
+    def _spelled(self, module: ModuleFacts) -> Iterator[str]:
+        """Yield how the annotations of a file spell the type of a task."""
+        for number, frame in enumerate(module.frames):
+            outside = Where(module.path, max(frame.parent, 0), -1)
+            heads = [*(parameter.annotation for parameter in frame.parameters), frame.returns]
+            for head in heads:
+                if head is not None:
+                    yield from self._types(head, outside)
+            for position, event in enumerate(frame.events):
+                if isinstance(event, StoreEvent) and event.annotation is not None:
+                    yield from self._types(event.annotation, Where(module.path, number, position))
+
+    def _cancelled(self) -> Iterator[str]:
+        for number in sorted(self.frames):
+            for position, event in enumerate(self.module.frames[number].events):
+                if isinstance(event, CallEvent | facts.ExceptEvent):
+                    where = Where(self.module.path, number, position)
+                    yield from spellings(self.workspace, event, where, CANCELLED)
+
+    def running(self) -> Iterator[FrameRef]:
+        """Yield the functions that run in the tasks, as far as they are known."""
+        for call, where in self.starts.values():
+            for argument in call.arguments[:1]:
+                yield from self._run_by(argument, where)
+
+    def _run_by(self, coroutine: Expression, where: Where) -> Iterator[FrameRef]:
+        match coroutine:
+            case facts.Call(function=function):
+                yield from functions(self.workspace, function, where)
+            case facts.Name(id=name):
+                frame = self.workspace.index.modules.frame(where.ref)
+                for parameter in frame.parameters:
+                    if parameter.name == name:
+                        classes = self.workspace.index.inference.classes
+                        for passed, point in classes.arguments(where.ref, parameter):
+                            if isinstance(passed, facts.Call):
+                                yield from functions(self.workspace, passed.function, point)
+            case _:
+                return
+
+
+def unit_of(module: ModuleFacts, frame: int) -> Iterator[int]:
+    """Yield the frames of the class or function of the top level around a frame."""
+    top = frame
+    while top > 0 and module.frames[top].parent > 0:
+        top = module.frames[top].parent
+    inside = {top}
+    for number, each in enumerate(module.frames):
+        if each.parent in inside and number > 0 and top > 0:
+            inside.add(number)
+    yield from sorted(inside)
