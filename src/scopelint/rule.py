@@ -37,6 +37,7 @@ class Repair(enum.Enum):
     OWN_SHIELD = "the group's own shield"
     IN_PLACE = "in place"
     OWNED_STACK = "owner of an exit stack"
+    HANDLE = "handle"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -10,7 +10,7 @@ import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
-from scopelint.codemods.trees import Change, Tree, New, spelled
+from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 
 HANDLE = "TaskHandle"
@@ -301,7 +301,9 @@ class _Handle:
             and isinstance(passing[0].body[0], cst.Pass)
             and passing[0].trailing_whitespace.comment is None
         )
-        return is_empty and handler.type is not None and spelled(handler.type) in self._kept.cancelled
+        return (
+            is_empty and handler.type is not None and spelled(handler.type) in self._kept.cancelled
+        )
 
     # --- where a task may go ----------------------------------------------------------
 
@@ -359,9 +361,9 @@ class _Handle:
                 return
             case cst.Arg():
                 call = self._tree.parent(parent)
-                name = spelled(call.func) if isinstance(call, cst.Call) else ""
-                if name not in _CONTAINER_FUNCTIONS:
-                    self._refuse(f"the tasks are passed to `{name}`", parent)
+                function = spelled(call.func) if isinstance(call, cst.Call) else None
+                if function not in _CONTAINER_FUNCTIONS:
+                    self._refuse(f"the tasks are passed to `{function}`", parent)
             case cst.AssignTarget() | cst.AnnAssign() | cst.Subscript() | cst.For() | cst.CompFor():
                 return
             case cst.If() | cst.While() | cst.UnaryOperation() | cst.Expr() | cst.Assert():

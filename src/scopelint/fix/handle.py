@@ -22,8 +22,8 @@ from scopelint.rule import Offer
 
 TITLE = "start detached tasks that run on asyncio and trio (`spawn_detached`)"
 EFFECT = (
-    "cancelling a task is level-triggered, as everywhere in anyio: while it is being cancelled each "
-    "of its awaits raises, and so what waits in a `finally` needs a shield"
+    "a cancelled task is cancelled again at each further await, as everywhere in anyio, so that "
+    "what waits in a `finally` needs a shield"
 )
 _TYPES = frozenset({"asyncio.Task", "asyncio.tasks.Task"})
 _OPTIONAL = TRANSPARENT
@@ -70,7 +70,7 @@ class _Unit:
     def __post_init__(self) -> None:
         index = self.workspace.index
         self.module = index.modules.known(self.where.path)
-        self.frames = frozenset(unit_of(self.module, self.where.frame))
+        self.frames = frozenset(_inside(self.module, self.where.frame))
         for use in index.asyncio_uses.calls(self.module):
             if use.where.frame not in self.frames or index.guards.reason(use.where) is not None:
                 continue
@@ -78,7 +78,7 @@ class _Unit:
             assert isinstance(event, CallEvent)
             if index.asyncio_uses.starts_task(event.call, use.where):
                 self.starts[use.anchor] = (event.call, use.where)
-            elif use.canonical in LOOP_MAKERS:
+            elif use.name in LOOP_MAKERS:
                 self.loops.add(use.anchor)
 
     # --- which objects are tasks ------------------------------------------------------
@@ -249,13 +249,10 @@ class _Unit:
                 return
 
 
-def unit_of(module: ModuleFacts, frame: int) -> Iterator[int]:
-    """Yield the frames of the class or function of the top level around a frame."""
-    top = frame
-    while top > 0 and module.frames[top].parent > 0:
-        top = module.frames[top].parent
+def _inside(module: ModuleFacts, top: int) -> Iterator[int]:
+    """Yield a class or function at the top level and all frames in it."""
     inside = {top}
-    for number, each in enumerate(module.frames):
-        if each.parent in inside and number > 0 and top > 0:
+    for number, frame in enumerate(module.frames):
+        if number and frame.parent in inside and top:
             inside.add(number)
     yield from sorted(inside)

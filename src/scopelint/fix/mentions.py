@@ -70,10 +70,10 @@ def _verdict(
 
 
 def spellings(
-    workspace: Workspace, annotation: Expression, where: Where, canonical: Collection[str]
+    workspace: Workspace, root: object, where: Where, canonical: Collection[str]
 ) -> Iterator[str]:
-    """Yield how an annotation spells one of some types, by their canonical names."""
-    for expression in expressions(annotation):
+    """Yield how an annotation or an event spells something, by its canonical names."""
+    for expression in expressions(root):
         for value in workspace.index.inference.values(expression, where):
             if isinstance(value, External) and value.name in canonical:
                 yield render(expression)

@@ -103,7 +103,7 @@ class AsyncioUses:
             return None
         name, row = known
         anchor = Anchor(where.frame, AnchorKind.CALL, event.ordinal)
-        is_dropped = event.use is CallUse.DISCARDED and self._starts_task(call, where)
+        is_dropped = event.use is CallUse.DISCARDED and self.starts_task(call, where)
         return Use(where, call.span, anchor, name, row, _root(call), is_dropped)
 
     def _known(self, function: facts.Expression, where: Where) -> tuple[str, AsyncioName] | None:
@@ -132,7 +132,20 @@ class AsyncioUses:
                 return known
         return None
 
-    def _starts_task(self, call: facts.Call, where: Where) -> bool:
+    def units_with_tasks(self, module: ModuleFacts) -> frozenset[int]:
+        """Return the classes and functions at the top level of a file that start and keep tasks."""
+        return frozenset(
+            unit_of(module, use.where.frame)
+            for use in self.calls(module)
+            if not use.is_dropped
+            and isinstance(
+                event := module.frames[use.where.frame].events[use.where.event], CallEvent
+            )
+            and self.starts_task(event.call, use.where)
+        )
+
+    def starts_task(self, call: facts.Call, where: Where) -> bool:
+        """Say whether a call starts an asyncio task."""
         for value in self._inference.values(call.function, where):
             match value:
                 case External(name=name) if name in TASK_STARTERS:
@@ -229,6 +242,13 @@ class AsyncioUses:
                 case _:
                     continue
         return names
+
+
+def unit_of(module: ModuleFacts, frame: int) -> int:
+    """Return the class or function at the top level that a frame is or stands in, else 0."""
+    while module.frames[frame].parent > 0:
+        frame = module.frames[frame].parent
+    return frame
 
 
 def _is_bare(event: Event) -> bool:

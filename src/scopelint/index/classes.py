@@ -162,6 +162,13 @@ class Classes:
 
     def passed(self, ref: FrameRef, parameter: Parameter) -> Iterator[Value]:
         """Yield what the project's own calls pass for a parameter of a function."""
+        for passed, where in self.arguments(ref, parameter):
+            yield from self._inference.values(passed, where)
+
+    def arguments(
+        self, ref: FrameRef, parameter: Parameter
+    ) -> Iterator[tuple[facts.Expression, Where]]:
+        """Yield the arguments that the project's own calls give a parameter, and where."""
         positional = [p.name for p in self._modules.frame(ref).parameters if not p.is_variadic]
         index = positional.index(parameter.name)
         if self._modules.method_of(ref) is not None:
@@ -171,7 +178,7 @@ class Classes:
             if passed is None and index < len(call.arguments):
                 passed = call.arguments[index]
             if passed is not None:
-                yield from self._inference.values(passed, where)
+                yield passed, where
 
     def calls(self, ref: FrameRef) -> Sequence[tuple[facts.Call, Where]]:
         """Return the calls of a function in the project, or of the class of an ``__init__``."""

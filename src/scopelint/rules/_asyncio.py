@@ -6,14 +6,18 @@ from collections.abc import Iterable, Iterator
 
 from scopelint.facts import Anchor
 from scopelint.index import ProjectIndex
+from scopelint.index.asyncio_uses import unit_of
 from scopelint.index.backends import RunsOn
 from scopelint.index.values import Place, Where
+from scopelint.libraries import LOOP_MAKERS
 from scopelint.libraries.asyncio import Family
 from scopelint.model import Finding, Level, Span
-from scopelint.rule import Nomination, Rule, Shape, Silence
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence
 
 # What depends on the backends of a project; as notes, of an application on asyncio.
 _CODES = frozenset({"SCP301", "SCP302", "SCP303", "SCP304"})
+# What starts a task that can be kept, as messages name it.
+STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "loop.create_task"})
 # So many notes are a project that should say what it runs on.
 _MANY = 10
 
@@ -39,7 +43,10 @@ def nominate_calls(
             if use.known.anyio is not None:
                 message += f"; anyio has `{use.known.anyio}`"
             site = (use.where, use.span, use.anchor, use.root)
-            yield report_or_excuse(rule, project, site, (level_of(project, rule.level), message))
+            told = (level_of(project, rule.level), message)
+            is_of_task = use.name in STARTERS or use.name in LOOP_MAKERS
+            offer = handle_offer(project, use.where) if is_of_task else None
+            yield report_or_excuse(rule, project, site, told, Shape.CALL, offer)
 
 
 def report_or_excuse(
@@ -48,6 +55,7 @@ def report_or_excuse(
     site: tuple[Where, Span, Anchor, str],
     told: tuple[Level, str],
     shape: Shape = Shape.CALL,
+    offer: Offer | None = None,
 ) -> Nomination | Silence:
     """Return a nomination, or the reason why the site may use asyncio."""
     where, span, anchor, root = site
@@ -58,7 +66,16 @@ def report_or_excuse(
         excuse = f"`{root}` is bound behind a check of the backend"
     if excuse is not None:
         return rule.silence(excuse, [where])
-    return rule.nomination(level, message, Place(where.path, span), anchor, shape, ())
+    return rule.nomination(level, message, Place(where.path, span), anchor, shape, (), offer)
+
+
+def handle_offer(project: ProjectIndex, where: Where) -> Offer | None:
+    """Return the repair of the tasks of the class or function around a point, if it keeps any."""
+    module = project.modules.known(where.path)
+    unit = unit_of(module, where.frame)
+    if unit not in project.asyncio_uses.units_with_tasks(module):
+        return None
+    return Offer(Repair.HANDLE, Where(where.path, unit, -1))
 
 
 def purpose(project: ProjectIndex) -> str:

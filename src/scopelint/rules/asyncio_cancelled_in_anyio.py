@@ -8,7 +8,7 @@ from scopelint.facts import AnchorKind
 from scopelint.index import ProjectIndex
 from scopelint.model import Level
 from scopelint.rule import Nomination, Rule, Shape, Silence
-from scopelint.rules._asyncio import level_of, purpose, report_or_excuse
+from scopelint.rules._asyncio import handle_offer, level_of, purpose, report_or_excuse
 
 
 class AsyncioCancelledInAnyio(Rule):
@@ -32,4 +32,5 @@ class AsyncioCancelledInAnyio(Rule):
                     (catch.where, catch.span, catch.anchor, catch.root),
                     (level_of(project, Level.ERROR), message),
                     Shape.CATCH if is_handler else Shape.CALL,
+                    handle_offer(project, catch.where),
                 )
