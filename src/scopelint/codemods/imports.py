@@ -11,6 +11,8 @@ import libcst as cst
 from scopelint.codemods import Import
 
 _WORD = re.compile(r"\w+")
+_ANNOTATION = re.compile(r"[\w.\[\], |'\"]+")
+_PROSE = re.compile(r"\w \w")
 _FUTURE, _STANDARD, _OTHERS, _OWN, _RELATIVE = range(5)
 _Line = cst.SimpleStatementLine
 
@@ -59,10 +61,15 @@ class _Names(cst.CSTVisitor):
         """Take down a name."""
         self.found.add(node.value)
 
+    def visit_Expr(self, node: cst.Expr) -> bool:
+        """Pass over docstrings."""
+        return not isinstance(node.value, cst.SimpleString)
+
     def visit_SimpleString(self, node: cst.SimpleString) -> None:
-        """Take down the words of a string that may be an annotation or a name."""
-        if len(node.value) < 200:
-            self.found.update(_WORD.findall(node.value))
+        """Take down the names in a string that may be an annotation, or itself a name."""
+        text = node.value.strip("rRuUbB'\"")
+        if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
+            self.found.update(_WORD.findall(text))
 
 
 # --- taking away ----------------------------------------------------------------------
