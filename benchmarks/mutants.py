@@ -30,7 +30,17 @@ FILES = {
 }
 # What is not shared with the anyio form, whose mutants stand for all.
 OWN = {"asyncio": ("_lineage", "_join", "CancelScope"), "trio": ("_lineage",)}
-EQUIVALENT: Mapping[str, str] = {}
+EQUIVALENT: Mapping[str, str] = {
+    "anyio: _AsyncioHandle.wait: 5: without self._task.remove_done_callback(notify)": (
+        "the event it would set is no longer waited for"
+    ),
+    "anyio: OwnedTaskGroup._own: 3: without raise": "the owner ends either way, and the loop too",
+    "asyncio: CancelScope.__exit__: 4: the other operator: "
+    "sys.version_info >= (3, 11) and task is not None": "it fails on Python 3.10",
+    "anyio: _Nest._main: 3: without self.refuse_enters()": (
+        "those who wait for an enter end with the loop, too"
+    ),
+}
 
 OPPOSITES: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,

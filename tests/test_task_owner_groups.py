@@ -122,7 +122,9 @@ async def test_it_is_closed_to_the_end_inside_a_cancelled_scope(helper: Helper) 
     assert service.log == ["reader ended"]
 
 
-@pytest.mark.parametrize("depth", ["child", "grandchild", "task of a nested group"])
+@pytest.mark.parametrize(
+    "depth", ["child", "child that detached a task", "grandchild", "task of a nested group"]
+)
 async def test_one_of_its_own_tasks_may_close_it(helper: Helper, depth: str) -> None:
     service = Service(helper)
     log: list[str] = []
@@ -137,7 +139,9 @@ async def test_one_of_its_own_tasks_may_close_it(helper: Helper, depth: str) -> 
             log.append("ended")
 
     async def child() -> None:
-        if depth == "child":
+        if depth == "child that detached a task":
+            await helper.spawn(anyio.sleep(0)).wait()
+        if depth.startswith("child"):
             await close()
         elif depth == "grandchild":
             async with anyio.create_task_group() as group:

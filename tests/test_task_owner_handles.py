@@ -219,7 +219,8 @@ async def test_it_may_be_started_by_a_callback_of_the_loop(helper: Helper) -> No
         helper.spawn(work())
 
     if helper.backend == "asyncio":
-        asyncio.get_running_loop().call_soon(spawn)
+        # A callback for a file or a signal runs outside the contexts of all tasks.
+        asyncio.get_running_loop().call_soon(spawn, context=contextvars.Context())
     else:
         trio.lowlevel.current_trio_token().run_sync_soon(spawn)
     await ran.wait()

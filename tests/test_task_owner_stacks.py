@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
@@ -596,6 +597,55 @@ async def test_an_enter_while_it_is_closed_is_refused(helper: Helper) -> None:
         await anyio.sleep(0.005)
         group.start_soon(enter)
     assert log == ["+a", "c", "-b", "-a"]
+
+
+async def test_closing_waits_for_an_enter_that_swallows_its_cancellation(helper: Helper) -> None:
+    log: list[str] = []
+    stack = helper.stack()
+
+    @contextlib.asynccontextmanager
+    async def stubborn() -> AsyncIterator[None]:
+        with contextlib.suppress(anyio.get_cancelled_exc_class()):
+            await anyio.sleep(3600)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.02)
+            log.append("left")
+
+    async def enter() -> None:
+        with pytest.raises(RuntimeError, match="was closed"):
+            await stack.enter_async_context(stubborn())
+        log.append("refused")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(enter)
+        await anyio.sleep(0.02)
+        await stack.aclose()
+    assert log == ["left", "refused"]
+    assert stack._nest.levels == []
+
+
+async def test_after_a_cancelled_enter_nothing_seems_to_be_cancelled(helper: Helper) -> None:
+    if helper.backend != "asyncio" or sys.version_info < (3, 11):
+        return
+    counts: list[int] = []
+    stack = helper.stack()
+
+    @contextlib.asynccontextmanager
+    async def counting() -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        counts.append(task.cancelling())  # what asyncio's own scopes go by
+        yield
+
+    await stack.enter_async_context(counting())
+    with anyio.move_on_after(0.02):
+        await stack.enter_async_context(carrier([], "b", enter=9))
+    await stack.enter_async_context(counting())
+    await stack.aclose()
+    assert counts == [0, 0]
 
 
 @pytest.mark.parametrize("started", ["before", "after", "by asyncio", "in a nested owner"])

@@ -62,8 +62,7 @@ _inside: contextvars.ContextVar[frozenset[object]] = contextvars.ContextVar(
 def _runs_on_asyncio() -> bool:
     try:
         return get_cancelled_exc_class() is asyncio.CancelledError
-    except RuntimeError:  # perhaps a callback of asyncio, which runs in no task
-        asyncio.get_running_loop()
+    except RuntimeError:  # a callback of asyncio, which runs in no task, or no loop
         return True
 
 

@@ -70,8 +70,6 @@ class CancelScope:
 
     def __enter__(self) -> None:
         self._task = asyncio.current_task()
-        if self.cancel_called and self._task is not None:
-            self._task.cancel()
 
     def __exit__(
         self,
