@@ -49,11 +49,15 @@ class Planner:
     def _planned(self, offer: Offer) -> Fix | str:
         try:
             plan = PLANNERS[offer.repair](self.workspace, offer)
+            changed = contents(self.workspace, [plan])
         except (RefusedError, UnreadableError) as error:
             return str(error)
+        except RecursionError:
+            # LibCST nests long chains of operators, which `ast` keeps flat.
+            return "the file nests too deeply for a fix"
         self.plans[offer] = plan
         edits: list[Edit] = []
-        for path, text in contents(self.workspace, [plan]).items():
+        for path, text in changed.items():
             before = self.workspace.text(path) or ""
             edits.extend(
                 Edit(Site(self.workspace.absolute(path), span), content)
