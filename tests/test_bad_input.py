@@ -359,7 +359,8 @@ def test_the_command_line_names_every_bad_file_and_every_finding(
         "and left in `Reader.close`\n"
         "old.py:11:1: invalid-syntax: missing parentheses in call to 'print'. "
         "Did you mean print(...)? (this is Python 2 code)\n"
-        "Found 3 errors.\n",
+        "Found 3 errors.\n"
+        "1 fixable with `scopelint fix --unsafe-fixes`.\n",
         "error: nope.py: no such file or directory\n",
     )
 
