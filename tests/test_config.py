@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import without_markers
 
 from scopelint.config import (
     OPTIONS,
@@ -17,7 +18,7 @@ from scopelint.config import (
     selected_codes,
 )
 from scopelint.model import FailureKind, ScopelintError
-from scopelint.pipeline import check
+from scopelint.pipeline import check, fix
 
 ENTER = "import anyio\n\nscope = anyio.CancelScope()\nscope.__enter__()\n"
 
@@ -188,10 +189,14 @@ def mistakes() -> Iterator[tuple[str, str]]:
     yield "force-exclude = 'yes'", "`force-exclude` must be true or false, not 'yes'"
     yield "respect-gitignore = 0", "`respect-gitignore` must be true or false, not 0"
     yield "output-format = 'jsn'", "`output-format` has no `jsn`; did you mean `json`?"
-    yield "extend = []", "`extend` must be the path of a file, not []"
+    yield "extend = []", "`extend` must be a path, not []"
     yield "extend = 'no.toml'", "`extend` names no.toml, which is no file"
     yield "select = [", "is not valid TOML, correct it: "
     yield "extend-select = {}", "`extend-select` must be a list of rules, not {}"
+    yield "helper-module = 'owner'", "such as \"package.module\", not 'owner'"
+    yield "fixable = 'ALL'", "`fixable` must be a list of rules, not 'ALL'"
+    yield "unfixable = 1", "`unfixable` must be a list of rules, not 1"
+    yield "cache-dir = ''", "`cache-dir` must be a path, not ''"
     yield "extend-exclude = 1", "`extend-exclude` must be a list of patterns for paths, not 1"
 
 
@@ -307,3 +312,38 @@ def test_the_source_of_standard_input_is_shown_as_it_came(root: Path) -> None:
     assert check(config).texts == {f"{root.as_posix()}/a.py": ENTER}
     (failure,) = check(Config(("a.py",), stdin=b"\xff", output_format=OutputFormat.FULL)).failures
     assert failure.kind is FailureKind.INVALID_SYNTAX
+
+
+def test_an_unknown_rule_to_fix_is_told(root: Path) -> None:
+    write(root / "scopelint.toml", 'unfixable = ["SCP1O2"]\n')
+    with pytest.raises(ScopelintError) as caught:
+        check(Config((str(root),)))
+    file = (root / "scopelint.toml").as_posix()
+    assert str(caught.value) == f"{file}: unknown rule selector `SCP1O2`; did you mean `SCP102`?"
+
+
+def test_the_cache_lies_where_the_configuration_says(root: Path) -> None:
+    write(root / "a.py", ENTER)
+    write(root / "pyproject.toml", '[tool.scopelint]\ncache-dir = "var/cache"\n')
+    check(Config((str(root),), is_cached=True))
+    assert (root / "var/cache").is_dir()
+    assert not (root / ".scopelint_cache").exists()
+
+
+def test_rules_are_not_fixed_that_the_configuration_calls_unfixable(root: Path) -> None:
+    write(root / "pyproject.toml", '[tool.scopelint]\nunfixable = ["SCP001"]\n')
+    write(root / "a.py", "x = 1  # scopelint: ignore[SCP102]\n")
+    assert fix(Config((str(root),)), lambda _: True).changes == ()
+    overrides = {"unfixable": ["SCP1"]}
+    assert len(fix(Config((str(root),), overrides=overrides), lambda _: True).changes) == 1
+
+
+def test_the_helper_is_written_where_the_configuration_says(root: Path) -> None:
+    write(root / "pyproject.toml", '[tool.scopelint]\nhelper-module = "app.lib.own"\n')
+    write(root / "app/__init__.py", "")
+    write(root / "app/lib/__init__.py", "")
+    text = (Path(__file__).parent / "fixtures/SCP102/start_and_close.py").read_text("utf-8")
+    write(root / "app/a.py", without_markers(text))
+    report = fix(Config((str(root),)), lambda _: True)
+    paths = {change.path for group in report.changes for change in group}
+    assert f"{root.as_posix()}/app/lib/own.py" in paths

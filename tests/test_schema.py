@@ -25,6 +25,7 @@ GOOD = [
     'extend-select = ["SCP001"]\n[per-file-ignores]\n"tests/" = ["SCP"]\n"!src/**" = []',
     'exclude = ["gen"]\nextend-exclude = ["*_pb2.py"]\nforce-exclude = true',
     'respect-gitignore = false\ntarget-version = "py312"\noutput-format = "sarif"',
+    'helper-module = "app.owner"\nfixable = ["SCP001"]\nunfixable = []\ncache-dir = "x"',
     'target-version = "3.9"\nbackends = ["asyncio", "trio"]\ncarriers = ["a.b", "!a.b.c"]',
 ]
 # What a schema cannot see: other files, the syntax of TOML, which patterns pathspec can read.
@@ -80,6 +81,8 @@ def value_of(option: Option) -> dict[str, object]:
         case Kind.CARRIERS:
             pattern = r"^!?[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
             return {"type": "array", "items": {"type": "string", "pattern": pattern}}
+        case Kind.MODULE:
+            return {"type": "string", "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"}
         case Kind.CHOICE:
             return {"enum": list(option.choices)}
         case Kind.VERSION:

@@ -6,7 +6,7 @@ import functools
 import gc
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,8 @@ from scopelint.config import (
     Configuration,
     OutputFormat,
     ProjectSettings,
-    Selection,
     Settings,
     project_settings,
-    selected_codes,
 )
 from scopelint.model import (
     Accepted,
@@ -57,7 +55,7 @@ def check(config: Config, progress: Progress | None = None) -> Report:
     """
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
-    folder = _cache_folder(config, discovery)
+    folder = _cache_folder(config, configuration, discovery)
     open_files = functools.partial(_opened, config, configuration, _Steps(discovery, progress))
     outcomes: list[Outcome] = []
     for project in discovery.projects:
@@ -99,13 +97,15 @@ def _asked(config: Config, configuration: Configuration, project: source.Project
     return repr((config.select, config.ignore, said, _settings(project, configuration)))
 
 
-def _cache_folder(config: Config, discovery: source.Discovery) -> str | None:
+def _cache_folder(
+    config: Config, configuration: Configuration, discovery: source.Discovery
+) -> str | None:
     """Return where the run keeps what it learns; what nothing marks as a project stays clean."""
     roots = [project.root for project in discovery.projects if not project.is_nested]
     if not config.is_cached or not config.prescan or config.stdin is not None or not roots:
         return None
     home = roots[0] if source.is_marked(roots[0]) else os.getcwd()
-    return config.cache_folder or f"{home}/{FOLDER}"
+    return configuration.at(roots[0]).cache_folder or f"{home}/{FOLDER}"
 
 
 class _Steps:
@@ -133,7 +133,6 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     from scopelint.fix.rounds import fixed, groups
 
     names = _names()
-    fixable = selected_codes([Selection(config.fixable or None, ignore=config.unfixable)], names)
     by_name = {code for code, name in names.items() if {code, name} & set(config.select)}
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
@@ -143,8 +142,11 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     report = FixReport(Report((), (), 0))
     for project in discovery.projects:
         files = _opened(config, configuration, steps, ProjectMemory(project, None))
+        fixable = configuration.at(project.root).fixable_codes(names)
 
-        def is_wanted(finding: Finding, files: Files = files) -> bool:
+        def is_wanted(
+            finding: Finding, files: Files = files, fixable: Container[str] = fixable
+        ) -> bool:
             is_asked_for = finding.level is not Level.NOTE or finding.code in by_name
             return is_asked_for and finding.code in fixable and files.is_on(finding)
 

@@ -96,8 +96,14 @@ def command(
     RULES are codes, prefixes of codes, names or ALL, separated by commas; the more specific
     selector wins. `scopelint rule --all` tells what there is.
     """
+    config = config_of(options)
+    more = {
+        "fixable": words(wishes.fixable),
+        "unfixable": words(wishes.unfixable),
+        "cache-dir": cache_dir,
+    }
     config = replace(
-        config_of(options),
+        config,
         output_file=output_file,
         statistics=statistics,
         color=Color(color),
@@ -105,10 +111,8 @@ def command(
         verbose=verbose,
         prescan=not no_prescan,
         baseline=baseline,
-        fixable=words(wishes.fixable),
-        unfixable=words(wishes.unfixable),
+        overrides={**config.overrides, **{name: value for name, value in more.items() if value}},
         is_cached=not no_cache,
-        cache_folder=cache_dir,
     )
     if show_files or show_settings:
         write((_files if show_files else settings_shown)(config))

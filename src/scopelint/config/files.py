@@ -43,6 +43,9 @@ class Settings:
     target_version: tuple[int, int] | None = None
     backends: tuple[str, ...] | None = None
     carriers: tuple[str, ...] = ()
+    helper_module: str | None = None
+    fixable: Selection = field(default_factory=Selection)
+    cache_folder: str | None = None
     output_format: OutputFormat | None = None
     values: Mapping[str, Value] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +54,8 @@ class Settings:
     def has_selectors(self) -> bool:
         """Say whether anything is said of which rules are on."""
         return bool(self.file_ignores) or any(
-            one.select is not None or one.extend_select or one.ignore for one in self.selections
+            one.select is not None or one.extend_select or one.ignore
+            for one in (*self.selections, self.fixable)
         )
 
     def codes(self, known: Mapping[str, str]) -> frozenset[str]:
@@ -61,7 +65,12 @@ class Settings:
         """
         for ignore in self.file_ignores:
             matching_codes(ignore.selectors, known, ignore.origin)
+        self.fixable_codes(known)
         return selected_codes(self.selections, known)
+
+    def fixable_codes(self, known: Mapping[str, str]) -> frozenset[str]:
+        """Return the codes of the rules that may be fixed."""
+        return selected_codes([self.fixable], known)
 
     def codes_in(self, path: str, known: Mapping[str, str]) -> frozenset[str]:
         """Return the codes of the rules that are on in a file, by its absolute path."""
@@ -223,6 +232,7 @@ def _settings(layers: Sequence[_Layer]) -> Settings:
                 origins[name] = layer.origin
     version = values.get("target-version")
     backends = values.get("backends")
+    helper = values.get("helper-module")
     output_format = values.get("output-format")
     return Settings(
         selections=tuple(map(_selection, layers)),
@@ -234,6 +244,9 @@ def _settings(layers: Sequence[_Layer]) -> Settings:
         target_version=(3, int(version[2:])) if isinstance(version, str) else None,
         backends=backends if isinstance(backends, tuple) else None,
         carriers=_words(values, "carriers"),
+        helper_module=helper if isinstance(helper, str) else None,
+        fixable=_fixable(values, origins),
+        cache_folder=_cache_folder(layers),
         output_format=OutputFormat(output_format) if output_format else None,
         values=values,
         origins=origins,
@@ -247,6 +260,23 @@ def _selection(layer: _Layer) -> Selection:
         _words(layer.values, "ignore"),
         "" if layer.origin == _COMMAND_LINE else layer.origin,
     )
+
+
+def _fixable(values: Mapping[str, Value], origins: Mapping[str, str]) -> Selection:
+    places = {origins[name] for name in ("fixable", "unfixable") if name in origins}
+    return Selection(
+        _words(values, "fixable") if "fixable" in values else None,
+        ignore=_words(values, "unfixable"),
+        origin=" and ".join(sorted(places - {_COMMAND_LINE})),
+    )
+
+
+def _cache_folder(layers: Sequence[_Layer]) -> str | None:
+    for layer in reversed(layers):
+        folder = layer.values.get("cache-dir")
+        if isinstance(folder, str):
+            return os.path.join(layer.directory, os.path.expanduser(folder))
+    return None
 
 
 def _file_ignores(layers: Sequence[_Layer]) -> Iterator[FileIgnore]:

@@ -15,7 +15,8 @@ from scopelint.model import ScopelintError
 Value: TypeAlias = "str | bool | tuple[str, ...] | Mapping[str, tuple[str, ...]]"
 
 _VERSION = re.compile(r"(?:py)?3\.?(\d{1,2})")
-_CARRIER = re.compile(r"!?[^\W\d]\w*(?:\.[^\W\d]\w*)+")
+_MODULE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
+_CARRIER = re.compile(f"!?{_MODULE.pattern}")
 
 
 class Kind(enum.Enum):
@@ -29,7 +30,8 @@ class Kind(enum.Enum):
     CHOICE = "a string"
     VERSION = 'a version of Python 3 as a string, such as "3.11"'
     FLAG = "true or false"
-    PATH = "the path of a file"
+    MODULE = 'the dotted name of a module, such as "package.module"'
+    PATH = "a path"
 
     @property
     def is_list(self) -> bool:
@@ -67,6 +69,10 @@ OPTIONS: Mapping[str, Option] = {
         Option("target-version", Kind.VERSION, "The lowest Python that the code runs on."),
         Option("backends", Kind.BACKENDS, "What the code runs on.", ("asyncio", "trio")),
         Option("carriers", Kind.CARRIERS, "Context managers that hold a scope, or (`!`) do not."),
+        Option("helper-module", Kind.MODULE, "Where fixes put the helper that they import."),
+        Option("fixable", Kind.RULES, "The rules to fix; without it, all."),
+        Option("unfixable", Kind.RULES, "Rules not to fix."),
+        Option("cache-dir", Kind.PATH, "The folder in which a run keeps what it learns."),
         Option(
             "output-format",
             Kind.CHOICE,
@@ -77,7 +83,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 # What cannot differ between the directories of a project.
-WHOLE_PROJECT = ("target-version", "backends", "carriers")
+WHOLE_PROJECT = ("target-version", "backends", "carriers", "helper-module")
 
 
 def read_options(table: Mapping[str, object], origin: str) -> Mapping[str, Value]:
@@ -101,7 +107,9 @@ def _value(option: Option, value: object, origin: str) -> Value:
         return value
     if kind is Kind.VERSION and isinstance(value, str) and (match := _VERSION.fullmatch(value)):
         return f"3.{match[1]}"
-    if kind in (Kind.PATH, Kind.CHOICE) and isinstance(value, str):
+    if kind is Kind.MODULE and isinstance(value, str) and _MODULE.fullmatch(value):
+        return value
+    if kind in (Kind.PATH, Kind.CHOICE) and isinstance(value, str) and value:
         return _chosen(option, value, origin)
     if kind is Kind.RULES_BY_PATTERN and isinstance(value, dict):
         return {pattern: _words(option, words, origin) for pattern, words in value.items()}

@@ -21,6 +21,7 @@ class ProjectSettings:
     target_version: tuple[int, int] = DEFAULT_TARGET
     backends: tuple[str, ...] | None = None
     carriers: tuple[str, ...] = ()
+    helper_module: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
 
@@ -33,5 +34,6 @@ def project_settings(root: str, settings: Settings | None = None) -> ProjectSett
         settings.target_version or (lowest[0] if lowest else DEFAULT_TARGET),
         settings.backends,
         settings.carriers,
+        settings.helper_module,
         metadata,
     )

@@ -41,8 +41,8 @@ class Config:
     ``overrides`` are options of configuration files that the command line gives, under the names
     and with the values that they have in TOML; ``configs`` are the values of ``--config``, each a
     file or one or more options as TOML. ``baseline`` is the file of accepted findings; ``stdin``
-    is the text of the one of the paths that stands for standard input. ``cache_folder`` is where
-    a run that ``is_cached`` keeps what it learns, by default a folder of the project.
+    is the text of the one of the paths that stands for standard input. A run that
+    ``is_cached`` keeps what it learns.
     """
 
     paths: tuple[str, ...]
@@ -60,7 +60,4 @@ class Config:
     quiet: bool = False
     verbose: bool = False
     prescan: bool = True
-    fixable: tuple[str, ...] = ()
-    unfixable: tuple[str, ...] = ()
     is_cached: bool = False
-    cache_folder: str | None = None

@@ -9,6 +9,7 @@ from scopelint import facts
 from scopelint.codemods import RefusedError
 from scopelint.fix.workspace import Workspace
 from scopelint.helper import HelperPlace, HelperRefusedError, form_for, place_for, to_write
+from scopelint.model import ScopelintError
 
 _LIBRARIES = ("anyio", "trio")
 
@@ -26,7 +27,7 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
 
     Raises `RefusedError` if another file lies where it has to be.
     """
-    place = place_for(workspace.index.modules.names, path)
+    place = _place(workspace, path)
     metadata = workspace.settings.metadata
     declared = {requirement.name for requirement in metadata.requirements}
     form = form_for(frozenset(_imported(workspace, place)), declared)
@@ -35,6 +36,14 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
     except HelperRefusedError as error:
         raise RefusedError(str(error)) from error
     return Helper(place.module, {} if text is None else {place.path: text})
+
+
+def _place(workspace: Workspace, path: str) -> HelperPlace:
+    try:
+        names = workspace.index.modules.names
+        return place_for(names, path, workspace.settings.helper_module)
+    except ScopelintError as error:
+        raise RefusedError(str(error)) from error
 
 
 def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:
