@@ -38,7 +38,7 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "a_dunder_method_scope": frozenset({"SCP101", "SCP102", "SCP204"}),
     "a_dunder_own_dunder_scope": frozenset({"SCP103", "SCP104", "SCP106"}),
     "b_exitstack": frozenset({"SCP101", "SCP105"}),
-    "c_attr_store": frozenset({"SCP201"}),
+    "c_attr_store": frozenset({"SCP201", "SCP202"}),
     "d_asyncio_in_anyio": frozenset({"SCP301", "SCP302", "SCP303", "SCP304"}),
     "h_dropped_task": frozenset({"SCP305"}),
     "e_yield_in_scope": frozenset({"SCP401"}),

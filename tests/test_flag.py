@@ -276,6 +276,7 @@ def test_a_store_is_an_assignment(code: str) -> None:
     ("code", "kind", "shape"),
     [
         ("yield x", AnchorKind.YIELD, Shape.YIELD),
+        ("async with x() as y, z() as a.b: c", AnchorKind.WITH, Shape.PUBLISH),
         ("async for x in y: z", AnchorKind.FOR, Shape.ASYNC_FOR),
     ],
 )

@@ -93,6 +93,11 @@ def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:
                 isinstance(target, cst.Name | cst.Attribute | cst.Subscript | cst.Tuple | cst.List)
                 for target in _targets(node)
             )
+        case Shape.PUBLISH:
+            return isinstance(node, cst.With) and any(
+                item.asname is not None and isinstance(item.asname.name, cst.Attribute)
+                for item in node.items
+            )
         case Shape.YIELD:
             return isinstance(node, cst.Yield)
         case Shape.ASYNC_FOR:

@@ -24,6 +24,7 @@ class Shape(enum.Enum):
     ADD = "a call that puts a value into a container"
     CALL = "a call of something by its name"
     CATCH = "a handler that names what it catches"
+    PUBLISH = "a with statement that binds an attribute"
     YIELD = "a yield"
     ASYNC_FOR = "an async for"
 

@@ -36,10 +36,17 @@ class Wrapping:
             names = [value.name for value in values if isinstance(value, External)]
             if not names or any(name not in PLAIN_DECORATORS for name in names):
                 return "a decorator may make a context manager of it"
-        for module in self._modules.mentioning(frame.name):
-            if any(self._is_passed_on(ref, where, event) for where, event in _events(module)):
-                return "it is passed on uncalled, so that others may make a context manager of it"
+        if self.is_passed_on(ref):
+            return "it is passed on uncalled, so that others may make a context manager of it"
         return None
+
+    def is_passed_on(self, ref: FrameRef) -> bool:
+        """Say whether something in the project hands on a function that it does not call."""
+        return any(
+            self._is_passed_on(ref, where, event)
+            for module in self._modules.mentioning(self._modules.frame(ref).name)
+            for where, event in _events(module)
+        )
 
     def _is_passed_on(self, ref: FrameRef, where: Where, event: Event) -> bool:
         name = self._modules.frame(ref).name

@@ -12,6 +12,7 @@ from scopelint.rules.exit_drops_exception import ExitDropsException
 from scopelint.rules.fragile_scope_forwarding import FragileScopeForwarding
 from scopelint.rules.hand_forwarded_scope import HandForwardedScope
 from scopelint.rules.manual_scope_entry import ManualScopeEntry
+from scopelint.rules.published_task_group import PublishedTaskGroup
 from scopelint.rules.scope_exit_in_other_task import ScopeExitInOtherTask
 from scopelint.rules.scope_on_exit_stack import ScopeOnExitStack
 from scopelint.rules.scopes_closed_out_of_order import ScopesClosedOutOfOrder
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     ExitDropsException(),
     ShieldAroundScopeExit(),
     UnownedTaskGroup(),
+    PublishedTaskGroup(),
     ScopesClosedOutOfOrder(),
     AsyncioTaskInAnyio(),
     AsyncioLoopInAnyio(),
