@@ -426,3 +426,16 @@ def words(records: object) -> frozenset[str]:
         elif isinstance(plain, str):
             found.add(plain)
     return frozenset(word for text in found for word in _IDENTIFIER.findall(text))
+
+
+def count(facts: ModuleFacts, expression: Expression) -> int:
+    """Return how often an expression occurs in the facts of a file."""
+    wanted = msgspec.to_builtins(expression)
+    pending: list[object] = [msgspec.to_builtins(facts.frames)]
+    found = 0
+    while pending:
+        plain = pending.pop()
+        found += plain == wanted
+        if isinstance(plain, list | tuple):
+            pending.extend(plain)
+    return found

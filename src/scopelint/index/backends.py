@@ -10,7 +10,7 @@ from functools import cached_property
 
 from scopelint import facts
 from scopelint.config import ProjectSettings
-from scopelint.facts import CallEvent, ModuleFacts, StoreEvent, identifiers
+from scopelint.facts import CallEvent, ModuleFacts, StoreEvent, count, identifiers
 from scopelint.index import flow
 from scopelint.index.infer import Inference
 from scopelint.index.values import External, Instance, Member, Where
@@ -112,7 +112,8 @@ class Backends:
                 yield f"`{statement.text}` in {statement.place}"
         for package in sorted(TRIO_PACKAGES):
             for module in self._importers(package):
-                yield f"`import {package}` in {module.path}"
+                if any(_is_used(module, at) for at, name in _imports(module) if name == package):
+                    yield f"`import {package}` in {module.path}"
         for module in self._modules.mentioning("anyio_backend"):
             if _is_test(module.path) and OTHER_BACKEND in identifiers(module):
                 yield f"tests on trio in {module.path}"
@@ -125,14 +126,15 @@ class Backends:
         frameworks = {s.text: s.place for s in metadata.classifiers if "Framework ::" in s.text}
         if "Framework :: AsyncIO" in frameworks and "Framework :: AnyIO" not in frameworks:
             yield f"`Framework :: AsyncIO` in {frameworks['Framework :: AsyncIO']}"
-        for package in ("uvloop", THIS_BACKEND):
-            for module in self._importers(package):
-                if _is_test(module.path):
-                    continue
-                if package == "uvloop":
-                    yield f"`import uvloop` in {module.path}"
-                elif (runner := self._runner(module)) is not None:
-                    yield f"`{runner}` in {module.path}"
+        for module in self._importers("uvloop"):
+            if not _is_test(module.path):
+                yield f"`import uvloop` in {module.path}"
+        # Many files import asyncio, few call what runs a loop.
+        calling = {p for name in _RUNNER_NAMES for p in self._modules.mentioned(name, Look.CALL)}
+        for path in self._modules.mentioned(THIS_BACKEND, Look.IMPORT):
+            module_at = None if _is_test(path) or path not in calling else self._modules.facts(path)
+            if module_at is not None and (runner := self._runner(module_at)) is not None:
+                yield f"`{runner}` in {path}"
 
     # --- files ------------------------------------------------------------------------
 
@@ -203,6 +205,14 @@ class Backends:
 
 def _is_test(path: str) -> bool:
     return _TEST.search(path) is not None
+
+
+def _is_used(module: ModuleFacts, where: Where) -> bool:
+    """Say whether a file names what it imports again; some import only to have it loaded."""
+    event = module.frames[where.frame].events[where.event]
+    if not isinstance(event, StoreEvent) or event.target == facts.Name("*"):
+        return True
+    return count(module, event.target) > 1
 
 
 def _imports(module: ModuleFacts) -> Iterator[tuple[Where, str]]:

@@ -51,6 +51,11 @@ _ANY_ERROR = frozenset({"builtins.Exception", "builtins.BaseException"})
 _LOOKS = frozenset({"isinstance", "issubclass"})
 
 
+# A name in more files than this is hardly used behind checks of the backend alone, and to read
+# them all for it would take longer than all the rest.
+MANY_FILES = 100
+
+
 class Guards:
     """Answers why a point of the code cannot be reached on trio, if it cannot."""
 
@@ -111,6 +116,8 @@ class Guards:
         return self._inference.once(("guarded", ref), lambda: self._find_guarded(ref), True)
 
     def _find_guarded(self, ref: FrameRef) -> bool:
+        if len(self._modules.mentioned(self._modules.frame(ref).name)) > MANY_FILES:
+            return False
         is_used = False
         for where in self._uses(ref):
             if self.reason(where) is None:
