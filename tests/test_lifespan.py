@@ -230,6 +230,23 @@ def test_a_dropped_answer_makes_it_unsafe(tmp_path: Path) -> None:
     assert fix_of(found(tmp_path, body)).applicability is Applicability.UNSAFE
 
 
+def test_the_declaration_of_a_base_outside_the_project_is_kept(tmp_path: Path) -> None:
+    body = PLAIN.replace("self, *exc):", "self, *exc: object) -> None:").replace(
+        "return await self._tg.__aexit__", "await self._tg.__aexit__"
+    )
+    (tmp_path / "app.py").write_text("", "utf-8")
+    source = "import anyio\nimport httpx\n\n\nclass Service(httpx.AsyncBaseTransport):\n"
+    source += textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n"
+    (tmp_path / "pyproject.toml").write_text(PROJECT, "utf-8")
+    (tmp_path / "app.py").write_text(source, "utf-8")
+    findings = check(Config(paths=(str(tmp_path),), select=("SCP104",))).findings
+    fix = fix_of(list(findings))
+    text = "".join(edit.content for edit in fix.edits)
+    assert fix.effect == ""
+    assert "        await self._lifespan_manager.__aexit__(*exc)\n" in text
+    assert "bool" not in text
+
+
 def test_a_set_up_that_can_fail_makes_it_unsafe(tmp_path: Path) -> None:
     body = PLAIN.replace(
         "        return self\n", "        await anyio.sleep(0)\n        return self\n"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.blocks import Entered, opening
 from scopelint.codemods.pairs import Leaving, answering, commented, left, statements, values_of
-from scopelint.codemods.trees import Change, Tree
+from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 
 LIFESPAN = "_lifespan"
@@ -25,7 +25,7 @@ class Forwarded:
 
     ``enter`` and ``leave`` are the frames of the pair, ``exit`` is the call that leaves or closes.
     ``mixin`` is the base class to use, ``""`` for none; ``iterators`` is the module that has
-    `AsyncIterator`.
+    `AsyncIterator`; ``is_bound`` says that a base class may declare what the exit returns.
     """
 
     scope: Entered
@@ -34,6 +34,7 @@ class Forwarded:
     exit: Anchor
     mixin: str
     iterators: str
+    is_bound: bool = False
 
 
 def driven(tree: Tree, scope: Forwarded) -> tuple[Rewritten, Leaving]:
@@ -67,6 +68,8 @@ class _Lifespan:
         generator = self._generator()
         self.imports = frozenset(self._needed())
         if self._scope.mixin:
+            if owner.bases or owner.keywords:
+                raise self._tree.refused("the class has other bases", owner)
             first = generator.with_changes(leading_lines=self.enter.leading_lines)
             base = cst.Arg(cst.parse_expression(self._scope.mixin))
             return {
@@ -205,12 +208,18 @@ class _Lifespan:
         own = self._leave.params.params[0].name.value
         call = cst.parse_expression(f"{own}.{KEPT}.{self._leave.name.value}()")
         call = cst.ensure_type(call, cst.Call).with_changes(args=self.leaving.passed)
-        line = _line(cst.Return(self._awaited(call)))
-        line = line.with_changes(
+        value, returns = self._awaited(call), self._leave.returns
+        is_mute = returns is not None and spelled(returns.annotation) == "None"
+        part = cst.Expr(value) if self._scope.is_bound and is_mute else cst.Return(value)
+        line = _line(part).with_changes(
             leading_lines=self.leaving.lines,
             trailing_whitespace=self.leaving.trailing,
         )
-        return answering(_with_body(self._tree, self._leave, [line]))
+        leave = _with_body(self._tree, self._leave, [line])
+        if isinstance(part, cst.Return):
+            return answering(leave)
+        self.leaving = replace(self.leaving, is_answered=True)  # it is dropped, as before
+        return leave
 
     def _awaited(self, call: cst.BaseExpression) -> cst.BaseExpression:
         return cst.Await(call) if self._is_async else call

@@ -10,7 +10,8 @@ from scopelint.fix.entries import anchor_of, entered
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import ObjectKey
-from scopelint.index.values import FrameRef
+from scopelint.index.project import end_of
+from scopelint.index.values import External, FrameRef
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS
 from scopelint.model import Applicability, ScopeKind
 from scopelint.rule import Offer
@@ -22,6 +23,11 @@ ANSWERED = "a cancellation of the scope itself now ends at the block"
 WRAPPED = "an error in the set-up or the clean-up now arrives in an `ExceptionGroup`"
 # The first release of anyio with mix-ins.
 MIXINS = (4, 10)
+# Bases that say nothing of how an exit method is to be declared, or say it as we do.
+PLAIN_BASES = frozenset(
+    {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol"}
+    | {f"contextlib.Abstract{kind}ContextManager" for kind in ("", "Async")}
+)
 
 
 def plan(workspace: Workspace, offer: Offer) -> Plan:
@@ -48,6 +54,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         anchor_of(exits[0]),
         mixin,
         "collections.abc" if workspace.settings.target_version >= (3, 9) else "typing",
+        _is_bound(workspace, owner, _name(workspace, leave)),
     )
     tree = workspace.tree(path)
     try:
@@ -150,6 +157,16 @@ def _check_others(workspace: Workspace, key: ObjectKey, enter: FrameRef) -> None
                     raise RefusedError(f"a relative has such a pair, too ({_line(entry)})")
 
 
+def _is_bound(workspace: Workspace, owner: FrameRef, name: str) -> bool:
+    """Say whether a base class has an exit method of its own, or may have one."""
+    classes = workspace.index.inference.classes
+    return _has_strange_base(workspace, owner) or any(
+        classes.own_method(base, name) is not None
+        for base in classes.lineage(owner)[1:]
+        if isinstance(base, FrameRef)
+    )
+
+
 def _can_fail(workspace: Workspace, key: ObjectKey) -> bool:
     """Say whether an error in one of the methods would now go through a task group."""
     pairs = workspace.index.pairs
@@ -164,16 +181,29 @@ def _can_fail(workspace: Workspace, key: ObjectKey) -> bool:
 
 
 def _has_family(workspace: Workspace, owner: FrameRef) -> bool:
-    """Say whether another class of the family has a pair of its own."""
+    """Say whether another class of the family has a pair of its own, or may have one."""
     classes = workspace.index.inference.classes
-    lineage = [base for base in classes.lineage(owner)[1:] if base != "builtins.object"]
-    if any(isinstance(base, str) for base in lineage):
-        return True
-    return any(
+    return _has_strange_base(workspace, owner) or any(
         classes.own_method(ref, name) is not None
         for ref in classes.family(owner) - {owner}
         for name in sorted(ENTER_METHODS | EXIT_METHODS)
     )
+
+
+def _has_strange_base(workspace: Workspace, owner: FrameRef) -> bool:
+    """Say whether a class has a base outside the project that may have a pair."""
+    inference, modules = workspace.index.inference, workspace.index.modules
+    for ref in inference.classes.lineage(owner):
+        frame = modules.frame(ref) if isinstance(ref, FrameRef) else None
+        if frame is None or not isinstance(ref, FrameRef):
+            continue
+        for base in frame.bases:
+            values = inference.values(base, end_of(FrameRef(ref.path, frame.parent)))
+            if not values or any(
+                isinstance(value, External) and value.name not in PLAIN_BASES for value in values
+            ):
+                return True
+    return False
 
 
 def _is_called_by_hand(workspace: Workspace, owner: FrameRef) -> bool:
@@ -190,7 +220,7 @@ def _mixin(workspace: Workspace, owner: FrameRef, is_async: bool) -> str:
     """Return the mix-in to use, if anyio has it and the class has no relatives."""
     classes = workspace.index.inference.classes
     lowest = workspace.settings.metadata.lowest("anyio")
-    is_alone = len(classes.family(owner)) == 1 and len(classes.lineage(owner)) == 1
+    is_alone = len(classes.family(owner)) == 1 and not workspace.index.modules.frame(owner).bases
     if lowest is None or lowest[0] < MIXINS or not is_alone:
         return ""
     return "anyio.AsyncContextManagerMixin" if is_async else "anyio.ContextManagerMixin"
