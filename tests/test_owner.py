@@ -1,0 +1,358 @@
+"""The owner and handle codemods: shapes they change, shapes they refuse, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from harness import fix
+
+from scopelint import pipeline
+from scopelint.config import Config
+
+START = """
+    async def start(self):
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+"""
+CLOSE = """
+    async def close(self):
+        await self._tg.__aexit__(None, None, None)
+"""
+QUERY = f"import anyio\n\n\nclass Query:{START}{CLOSE}"
+TASK = """
+import anyio
+import asyncio
+
+
+class Query:
+    async def start(self):
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self):
+        await anyio.sleep(1)
+"""
+
+CHANGED = {
+    "the exit's value is returned": (
+        QUERY.replace("await self._tg.__aexit__(", "return await self._tg.__aexit__("),
+        """
+        from _task_owner import OwnedTaskGroup
+
+
+        class Query:
+            async def start(self):
+                self._tg = OwnedTaskGroup()
+                await self._tg.open()
+
+            async def close(self):
+                await self._tg.aclose()
+                return None
+        """,
+    ),
+    "the exit is given an exception": (
+        QUERY.replace("close(self)", "close(self, kind=None, error=None, tb=None)").replace(
+            "None, None, None", "kind, error, tb"
+        ),
+        """
+        from _task_owner import OwnedTaskGroup
+
+
+        class Query:
+            async def start(self):
+                self._tg = OwnedTaskGroup()
+                await self._tg.open()
+
+            async def close(self, kind=None, error=None, tb=None):
+                if kind is not None:
+                    self._tg.cancel_scope.cancel()
+                await self._tg.aclose()
+        """,
+    ),
+    "the exit is given an exception after a cancel": (
+        """
+        import anyio
+
+
+        class Query:
+            async def start(self):
+                self._tg = anyio.create_task_group()
+                await self._tg.__aenter__()
+
+            async def close(self, *exc):
+                self._tg.cancel_scope.cancel()
+                # wait for the children
+                await self._tg.__aexit__(*exc)  # all of them
+        """,
+        """
+        from _task_owner import OwnedTaskGroup
+
+
+        class Query:
+            async def start(self):
+                self._tg = OwnedTaskGroup()
+                await self._tg.open()
+
+            async def close(self, *exc):
+                self._tg.cancel_scope.cancel()
+                # wait for the children
+                await self._tg.aclose()  # all of them
+        """,
+    ),
+    "semicolons, nested blocks, comments and quotes": (
+        """
+        from contextlib import suppress
+
+        import anyio
+
+
+        class Query:
+            __slots__ = ('_tg', 'lock')
+
+            async def start(self):
+                async with self.lock:
+                    with suppress(OSError):
+                        # made here
+                        self._tg = anyio.create_task_group(); await self._tg.__aenter__()  # both
+
+            async def close(self):
+                if (tg := self._tg) is not None and self.lock:
+                    try:
+                        await tg.__aexit__( None , None , None )
+                    finally:
+                        self._tg = None
+        """,
+        """
+        from contextlib import suppress
+
+        from _task_owner import OwnedTaskGroup
+
+
+        class Query:
+            __slots__ = ('_tg', 'lock')
+
+            async def start(self):
+                async with self.lock:
+                    with suppress(OSError):
+                        # made here
+                        self._tg = OwnedTaskGroup(); await self._tg.open()  # both
+
+            async def close(self):
+                if (tg := self._tg) is not None and self.lock:
+                    try:
+                        await tg.aclose()
+                    finally:
+                        self._tg = None
+        """,
+    ),
+    "made in the constructor, annotated under TYPE_CHECKING": (
+        """
+        from __future__ import annotations
+
+        from typing import TYPE_CHECKING
+
+        import anyio
+
+        if TYPE_CHECKING:
+            from anyio.abc import TaskGroup
+
+
+        class Query:
+            _tg: TaskGroup
+
+            def __init__(self) -> None:
+                self._tg = anyio.create_task_group()
+
+            async def start(self) -> None:
+                await self._tg.__aenter__()
+
+            async def close(self) -> None:
+                await self._tg.__aexit__(None, None, None)
+        """,
+        """
+        from __future__ import annotations
+
+        from _task_owner import OwnedTaskGroup
+
+
+        class Query:
+            _tg: OwnedTaskGroup
+
+            def __init__(self) -> None:
+                self._tg = OwnedTaskGroup()
+
+            async def start(self) -> None:
+                await self._tg.open()
+
+            async def close(self) -> None:
+                await self._tg.aclose()
+        """,
+    ),
+    "asyncio tasks in every place": (
+        """
+        from __future__ import annotations
+
+        import asyncio
+        from typing import Optional
+
+        import anyio
+
+
+        class Query:
+            def __init__(self) -> None:
+                self._task: Optional[asyncio.Task[None]] = None
+                self._all: list["asyncio.Task[None]"] = []
+
+            def start(self) -> None:
+                self._task = task = asyncio.get_running_loop().create_task(self._run())
+                self._all.append(task)
+
+            async def close(self) -> None:
+                for task in self._all:
+                    task.cancel()
+                if self._task:
+                    try:
+                        await self._task
+                    except asyncio.CancelledError:
+                        pass
+
+            async def _run(self) -> None:
+                try:
+                    await anyio.sleep(1)
+                except (asyncio.CancelledError, OSError):
+                    raise
+        """,
+        """
+        from __future__ import annotations
+
+        from typing import Optional
+
+        import anyio
+
+        from _task_owner import TaskHandle, spawn_detached
+
+
+        class Query:
+            def __init__(self) -> None:
+                self._task: Optional[TaskHandle[None]] = None
+                self._all: list["TaskHandle[None]"] = []
+
+            def start(self) -> None:
+                self._task = task = spawn_detached(self._run())
+                self._all.append(task)
+
+            async def close(self) -> None:
+                for task in self._all:
+                    task.cancel()
+                if self._task:
+                    await self._task.wait()
+
+            async def _run(self) -> None:
+                try:
+                    await anyio.sleep(1)
+                except (anyio.get_cancelled_exc_class(), OSError):
+                    raise
+        """,
+    ),
+}
+
+REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "passed on": (
+        {"a.py": f"{QUERY}\n    def give(self):\n        return self._tg\n"},
+        "`self._tg` is passed on (a.py:13)",
+    ),
+    "the value of start_soon": (
+        {"a.py": f"{QUERY}\n    def go(self):\n        return self._tg.start_soon(print)\n"},
+        "an owned group has no `start_soon`, or not in this use (a.py:13)",
+    ),
+    "another method": (
+        {"a.py": f"{QUERY}\n    def stop(self):\n        self._tg.cancel()\n"},
+        "an owned group has no `cancel`, or not in this use (a.py:13)",
+    ),
+    "a test puts a mock there": (
+        {
+            "a.py": QUERY,
+            "test_a.py": "from unittest.mock import Mock\n\nfrom a import Query\n\n\n"
+            "def test_query():\n    q = Query()\n    q._tg = Mock()\n",
+        },
+        "`q._tg` is given something else than a new group (test_a.py:8)",
+    ),
+    "deleted": (
+        {"a.py": f"{QUERY}\n    def forget(self):\n        del self._tg\n"},
+        "`self._tg` is deleted (a.py:13)",
+    ),
+    "reached by its name": (
+        {"a.py": QUERY, "b.py": "def f(q):\n    return getattr(q, '_tg')\n"},
+        "`getattr` is given its name (b.py:2)",
+    ),
+    "entered by a base outside the project, for two classes": (
+        {
+            "a.py": "import anyio\nfrom framework import Base\n\n\nclass One(Base):"
+            f"{START}{CLOSE}\n\nclass Two(Base):{START}{CLOSE}"
+        },
+        "another class has the base `framework.Base` too, which may use `_tg` (a.py:14)",
+    ),
+    "the exit's value is used": (
+        {"a.py": QUERY.replace("await self._tg.__aexit__(", "x = await self._tg.__aexit__(")},
+        "the value of its exit is used (a.py:10)",
+    ),
+    "an unknown exception": (
+        {"a.py": QUERY.replace("None, None, None", "*sys.exc_info()")},
+        "which exception its exit is given, is not known (a.py:10)",
+    ),
+    "a task's result": (
+        {"a.py": f"{TASK}\n    def result(self):\n        return self._task.result()\n"},
+        "a handle has no `result` (a.py:13)",
+    ),
+    "a task's cancellation may matter": (
+        {"a.py": f"{TASK}\n    async def join(self):\n        await self._task\n"},
+        "the task is awaited where its cancellation or value may matter (a.py:13)",
+    ),
+    "a task is given a context": (
+        {"a.py": TASK.replace("self._run())", "self._run(), context=None)")},
+        "a detached task takes no `context` (a.py:7)",
+    ),
+    "a task is passed on": (
+        {"a.py": f"{TASK}\n    async def join(self):\n        await asyncio.wait([self._task])\n"},
+        "a task is used in a way that a handle may not serve (a.py:13)",
+    ),
+    "the loop is used for more": (
+        {
+            "a.py": TASK.replace(
+                "self._task = asyncio.create_task",
+                "loop = asyncio.get_running_loop()\n        self.began = loop.time()\n"
+                "        self._task = loop.create_task",
+            )
+        },
+        "the event loop is used for more than starting tasks (a.py:8)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_shape_is_changed_and_all_around_it_kept(name: str, tmp_path: Path) -> None:
+    before, after = (dedent(text).lstrip("\n") for text in CHANGED[name])
+    written(tmp_path, {"a.py": before})
+    done = fix(tmp_path)
+    assert [failed.fix.title for failed in done.failed] == []
+    assert (tmp_path / "a.py").read_text("utf-8") == after
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_shape_is_refused_with_its_reason_and_line(name: str, tmp_path: Path) -> None:
+    files, reason = REFUSED[name]
+    written(tmp_path, {path: text.lstrip("\n") for path, text in files.items()})
+    report = pipeline.check(Config(paths=(str(tmp_path),), is_cached=False))
+    assert reason in {finding.fix_refused for finding in report.findings}
+    fix(tmp_path)
+    for path, text in files.items():
+        assert (tmp_path / path).read_text("utf-8") == text.lstrip("\n")
+
+
+def written(root: Path, files: Mapping[str, str]) -> None:
+    """Write a project."""
+    (root / "pyproject.toml").write_text('[project]\nname = "p"\n', "utf-8")
+    for path, text in files.items():
+        (root / path).write_text(text, "utf-8")
