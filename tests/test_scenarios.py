@@ -5,7 +5,7 @@ The failures have the names of the rule pages:
 ``STRAY``: every later await of the entering task is cancelled; ``CANCELLED``: one is;
 ``HANG``: the run does not end; ``INACTIVE``: the group refuses work;
 ``NOLOOP``: no asyncio loop runs; ``UNCAUGHT``: a handler does not run; ``COLLECTED``: a task is
-collected before its end.
+collected before its end; ``UNFINISHED``: a block ends before its tasks.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ class Repair(enum.Enum):
     IN_PLACE = "in place"
     OWNED_STACK = "owner of an exit stack"
     HANDLE = "handle"
+    EQUIVALENT = "anyio equivalent"
+    KEEP = "keeping a task"
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,7 +293,7 @@ def _inserted(
     key = _key(line.body[0], package)
     if item.is_own and key[0] != _RELATIVE:
         key = (_OWN, *key[1:])
-    end = _end_of_block(module)
+    end = end_of_imports(module)
     block = [(index, _key(each, package)) for index, each in tops if index <= end]
     if not block:
         return _first_import(module, line)
@@ -317,7 +317,7 @@ def _inserted(
     return _replaced(module, index, module.body[index], line)
 
 
-def _end_of_block(module: cst.Module) -> int:
+def end_of_imports(module: cst.Module) -> int:
     """Return the last statement of the imports at the top of a module."""
     end = -1
     for index, line in enumerate(module.body):

@@ -19,6 +19,7 @@ from scopelint.facts import (
     RaiseEvent,
     StoreEvent,
     UseEvent,
+    WithEvent,
 )
 from scopelint.index import flow
 from scopelint.index.infer import Inference
@@ -37,7 +38,7 @@ from scopelint.libraries.asyncio import (
     AsyncioName,
 )
 from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
-from scopelint.model import Span
+from scopelint.model import ScopeKind, Span
 
 _NAMES = frozenset(name.rpartition(".")[2] for name in ASYNCIO) | LOOP_METHODS.keys()
 _MAKERS = frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
@@ -173,9 +174,59 @@ class AsyncioUses:
                     continue
         return False
 
+    def origin(self, use: Use) -> Where:
+        """Return the point at which a use and those that hang on it begin.
+
+        That is the call that gave the loop, for a method of a loop in a local variable.
+        """
+        event = self._inference.modules.frame(use.where.ref).events[use.where.event]
+        function = event.call.function if isinstance(event, CallEvent) else facts.UNKNOWN
+        if not isinstance(function, facts.Attribute) or not isinstance(function.base, facts.Name):
+            return use.where
+        events = self._inference.modules.frame(use.where.ref).events
+        made = [e.value for e in events if isinstance(e, StoreEvent) and e.target == function.base]
+        for position, other in enumerate(events):
+            if isinstance(other, CallEvent) and [other.call] == made:
+                return Where(use.where.path, use.where.frame, position)
+        return use.where
+
     def dropped(self, module: ModuleFacts) -> Iterator[Use]:
         """Yield the calls whose task nobody keeps."""
         return (use for use in self.calls(module) if use.is_dropped)
+
+    def group_around(self, where: Where) -> tuple[str, str] | None:
+        """Return what the innermost task group around a point is called, and its library."""
+        frame = self._inference.modules.frame(where.ref)
+        for block, _ in flow.around(frame, flow.block_at(frame, where.event), BlockKind.WITH):
+            for position, event in enumerate(frame.events):
+                if not isinstance(event, WithEvent) or event.body != block:
+                    continue
+                at = Where(where.path, where.frame, position)
+                held = [h for _, h in self._inference.scopes(event.manager, at)]
+                if len(held) != 1 or held[0].kind is not ScopeKind.TASK_GROUP or held[0].carrier:
+                    continue
+                name = self._bound(frame, event)
+                return None if name is None else (name, held[0].library)
+        return None
+
+    def _bound(self, frame: Frame, entry: WithEvent) -> str | None:
+        """Return the only local name under which a group is entered."""
+        stores = [
+            event
+            for event in frame.events
+            if isinstance(event, StoreEvent) and isinstance(event.target, facts.Name)
+        ]
+        names = [
+            event.target.id
+            for event in stores
+            if isinstance(event.target, facts.Name)
+            and event.value == facts.Entered(entry.manager)
+            and event.block == entry.body
+        ]
+        if len(names) != 1:
+            return None
+        is_only = sum(event.target == facts.Name(names[0]) for event in stores) == 1
+        return names[0] if is_only else None
 
     def catches(self, module: ModuleFacts) -> Iterator[Catch]:
         """Yield where asyncio's cancellation is caught, and no other backend's with it."""

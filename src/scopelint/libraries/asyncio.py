@@ -169,6 +169,8 @@ LOOP_FUTURES: frozenset[str] = frozenset({"run_in_executor", "create_future"})
 CANCELLED: frozenset[str] = frozenset(
     {"asyncio.CancelledError", "asyncio.exceptions.CancelledError"}
 )
+# The same as the builtin one since Python 3.11.
+TIMEOUTS: frozenset[str] = frozenset({"asyncio.TimeoutError", "asyncio.exceptions.TimeoutError"})
 ANY_EXCEPTION: frozenset[str] = frozenset({"builtins.BaseException"})
 # What catches the cancellation of the other backends, too.
 OTHER_CANCELLED: frozenset[str] = ANY_EXCEPTION | {

@@ -46,6 +46,7 @@ def nominate_calls(
             told = (level_of(project, rule.level), message)
             is_of_task = use.name in STARTERS or use.name in LOOP_MAKERS
             offer = handle_offer(project, use.where) if is_of_task else None
+            offer = offer or Offer(Repair.EQUIVALENT, project.asyncio_uses.origin(use))
             yield report_or_excuse(rule, project, site, told, Shape.CALL, offer)
 
 

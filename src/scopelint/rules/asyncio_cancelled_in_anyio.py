@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scopelint.facts import AnchorKind
 from scopelint.index import ProjectIndex
 from scopelint.model import Level
-from scopelint.rule import Nomination, Rule, Shape, Silence
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence
 from scopelint.rules._asyncio import handle_offer, level_of, purpose, report_or_excuse
 
 
@@ -25,6 +25,8 @@ class AsyncioCancelledInAnyio(Rule):
             for catch in project.asyncio_uses.catches(module):
                 message = f"`asyncio.CancelledError` is raised by asyncio alone{purpose(project)}"
                 message += "; anyio has `anyio.get_cancelled_exc_class()`"
+                offer = handle_offer(project, catch.where)
+                offer = offer or Offer(Repair.EQUIVALENT, catch.where)
                 is_handler = catch.anchor.kind is AnchorKind.EXCEPT
                 yield report_or_excuse(
                     self,
@@ -32,5 +34,5 @@ class AsyncioCancelledInAnyio(Rule):
                     (catch.where, catch.span, catch.anchor, catch.root),
                     (level_of(project, Level.ERROR), message),
                     Shape.CATCH if is_handler else Shape.CALL,
-                    handle_offer(project, catch.where),
+                    offer,
                 )

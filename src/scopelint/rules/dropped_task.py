@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from scopelint.index import ProjectIndex
 from scopelint.index.asyncio_uses import Use
-from scopelint.index.values import Place
+from scopelint.index.values import Place, Where
 from scopelint.libraries.asyncio import LOOP_TASK_STARTERS, TASK_STARTERS
 from scopelint.model import Level
 from scopelint.prescan import Look
-from scopelint.rule import Nomination, Rule, Shape, Silence
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence
 
 _NAMES = sorted({name.rpartition(".")[2] for name in TASK_STARTERS} | LOOP_TASK_STARTERS)
 
@@ -43,4 +43,7 @@ class DroppedTask(Rule):
         message = f"the task that `{use.name}` starts is kept by nobody"
         message += ", so it may be collected before it ends"
         place = Place(use.where.path, use.span)
-        return self.nomination(self.level, message, place, use.anchor, Shape.CALL, ())
+        has_group = project.asyncio_uses.group_around(use.where) is not None
+        target = use.where if has_group else Where(use.where.path, 0, -1)
+        offer = Offer(Repair.KEEP, target)
+        return self.nomination(self.level, message, place, use.anchor, Shape.CALL, (), offer)

@@ -1,0 +1,186 @@
+"""What anyio's equivalents of asyncio look like, and what is refused, with the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+from scopelint.config import Config, OutputFormat
+from scopelint.fix.edits import applied
+from scopelint.model import Applicability, Finding
+from scopelint.pipeline import check
+
+SAFE, UNSAFE = Applicability.SAFE, Applicability.UNSAFE
+
+
+def findings(root: Path, body: str, python: str = "3.11") -> tuple[str, list[Finding]]:
+    """Return a coroutine function with a body, and what is found in it."""
+    text = "import asyncio\n\nimport anyio\n\n\nasync def main(t, job, jobs, loop_time):\n"
+    text += indent(dedent(body).strip("\n"), "    ") + "\n"
+    (root / "main.py").write_text(text, "utf-8")
+    pyproject = f'[project]\nname = "x"\nrequires-python = ">={python}"\n'
+    (root / "pyproject.toml").write_text(pyproject, "utf-8")
+    config = Config(paths=(str(root),), output_format=OutputFormat.JSON)
+    return text, list(check(config).findings)
+
+
+@pytest.mark.parametrize(
+    ("body", "applicability", "fixed"),
+    [
+        ("await asyncio.sleep(1.5)", SAFE, "await anyio.sleep(1.5)"),
+        ("await asyncio.sleep(delay=1)", SAFE, "await anyio.sleep(1)"),
+        ("await asyncio.sleep(0)  # yield", SAFE, "await anyio.lowlevel.checkpoint()  # yield"),
+        ("await asyncio.sleep(t)", UNSAFE, "await anyio.sleep(t)"),
+        (
+            "x = await asyncio.wait_for(job(1), t)  # why",
+            UNSAFE,
+            "with anyio.fail_after(t):\n    x = await job(1)  # why",
+        ),
+        (
+            "# before\nreturn await asyncio.wait_for(job(), timeout=None)",
+            UNSAFE,
+            "# before\nwith anyio.fail_after(None):\n    return await job()",
+        ),
+        (
+            "async with asyncio.timeout(t):\n    await job()",
+            UNSAFE,
+            "with anyio.fail_after(t):\n    await job()",
+        ),
+        (
+            "try:\n    await asyncio.wait_for(job(), 1)\n"
+            "except (asyncio.TimeoutError, OSError):\n    pass",
+            UNSAFE,
+            "try:\n    with anyio.fail_after(1):\n        await job()\n"
+            "except (TimeoutError, OSError):\n    pass",
+        ),
+        (
+            "await asyncio.to_thread(job, 1, key=t)",
+            UNSAFE,
+            "await anyio.to_thread.run_sync(partial(job, 1, key=t))",
+        ),
+        (
+            "await asyncio.shield(job())",
+            UNSAFE,
+            "with anyio.CancelScope(shield=True):\n    await job()",
+        ),
+        (
+            "await asyncio.gather(job(1), t.run(key=2))",
+            UNSAFE,
+            "async with anyio.create_task_group() as tg:\n"
+            "    tg.start_soon(job, 1)\n    tg.start_soon(partial(t.run, key=2))",
+        ),
+        (
+            "loop = asyncio.get_running_loop()\nstart = loop.time()\nreturn loop.time() - start",
+            SAFE,
+            "start = anyio.current_time()\nreturn anyio.current_time() - start",
+        ),
+        (
+            "loop = asyncio.get_running_loop()\nreturn loop.time()",
+            UNSAFE,
+            "return anyio.current_time()",
+        ),
+        (
+            "return await asyncio.get_running_loop().run_in_executor(None, job, 1)",
+            UNSAFE,
+            "return await anyio.to_thread.run_sync(job, 1)",
+        ),
+        (
+            "try:\n    await job()\nexcept asyncio.CancelledError as e:\n    print(e)\n    raise",
+            SAFE,
+            "try:\n    await job()\n"
+            "except anyio.get_cancelled_exc_class() as e:\n    print(e)\n    raise",
+        ),
+    ],
+)
+def test_the_equivalent_is_written_into_the_statement(
+    body: str, applicability: Applicability, fixed: str, tmp_path: Path
+) -> None:
+    text, found = findings(tmp_path, body)
+    (fix,) = {finding.fix for finding in found}
+    assert fix is not None
+    result = applied(text, [(edit.site.span, edit.content) for edit in fix.edits])
+    assert dedent(result.partition("loop_time):\n")[2]).strip("\n") == fixed
+    assert fix.applicability is applicability
+    assert bool(fix.effect) == (applicability is UNSAFE)
+
+
+@pytest.mark.parametrize(
+    ("body", "python", "reason"),
+    [
+        ("x = await asyncio.sleep(1, 2)", "3.11", "`anyio.sleep` gives no value back"),
+        ("return asyncio.sleep(1)", "3.11", "it is not awaited where it is called"),
+        ("await asyncio.wait_for(t, 1)", "3.11", "it waits for something that may be a task"),
+        (
+            "await asyncio.wait_for(asyncio.create_task(job()), 1)",
+            "3.11",
+            "it is given a task or a future",
+        ),
+        ("print(await asyncio.wait_for(job(), 1))", "3.11", "its statement does more than to wait"),
+        ("await asyncio.wait_for(job(), 1)", "3.10", "before Python 3.11 `asyncio.TimeoutError`"),
+        (
+            "async with asyncio.timeout(1) as scope:\n    scope.reschedule(t)",
+            "3.11",
+            "the timeout that it gives is used",
+        ),
+        (
+            "async with asyncio.timeout(1), t:\n    await job()",
+            "3.11",
+            "it is not the only context manager",
+        ),
+        (
+            "x = await asyncio.gather(job(), job())",
+            "3.11",
+            "the results of its coroutines are used",
+        ),
+        ("await asyncio.gather(*jobs)", "3.11", "it is given something that may be a task"),
+        (
+            "await asyncio.gather(job(), return_exceptions=True)",
+            "3.11",
+            "`return_exceptions` has no equivalent",
+        ),
+        (
+            "loop = asyncio.get_running_loop()\nloop.call_soon(job)",
+            "3.11",
+            "what `loop.call_soon` does has to be written anew",
+        ),
+        ("asyncio.get_running_loop()", "3.11", "the loop is used for something that anyio has not"),
+        (
+            "loop = asyncio.get_running_loop()\ndef inner(): return loop.time()\nloop.time()",
+            "3.11",
+            "a function inside may use `loop`",
+        ),
+        (
+            "await asyncio.get_running_loop().run_in_executor(t, job)",
+            "3.11",
+            "it runs in an executor of its own",
+        ),
+        (
+            "try:\n    await job()\nexcept asyncio.CancelledError:\n    print()",
+            "3.11",
+            "the cancellation is not raised again",
+        ),
+        ("anyio = t\nawait asyncio.sleep(1)", "3.11", "`anyio` is something else there"),
+        ("q = asyncio.Queue()", "3.11", "what `asyncio.Queue` does has to be written anew"),
+    ],
+)
+def test_what_would_not_mean_the_same_is_refused_with_its_line(
+    body: str, python: str, reason: str, tmp_path: Path
+) -> None:
+    _, found = findings(tmp_path, body, python)
+    refused = [f.fix_refused for f in found if f.fix_refused is not None]
+    assert any(each.startswith(reason) for each in refused)
+    assert all("(main.py:" in each and each.endswith(")") for each in refused)
+
+
+def test_a_file_that_imports_no_anyio_gets_the_import(tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "requirements.txt").write_text("trio>=0.2\n", "utf-8")
+    (tmp_path / "pkg/__init__.py").write_text("import anyio\n", "utf-8")
+    text = "import asyncio\n\n\nasync def main():\n    await asyncio.sleep(1)\n"
+    (tmp_path / "pkg/jobs.py").write_text(text, "utf-8")
+    (finding,) = check(Config(paths=(str(tmp_path),))).findings
+    assert finding.fix is not None
+    result = applied(text, [(edit.site.span, edit.content) for edit in finding.fix.edits])
+    assert result == "import anyio\n\n\nasync def main():\n    await anyio.sleep(1)\n"
