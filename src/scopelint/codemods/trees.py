@@ -200,6 +200,9 @@ class Tree:
     def line(self, node: cst.CSTNode) -> int:
         """Return the line on which a node begins; slow, for refusals only."""
         mark = "scopelint_wants_this_line"
+        # Only these can stand where any other of them stands.
+        while not isinstance(node, cst.BaseExpression | cst.BaseSmallStatement | cst.BaseStatement):
+            node = node.value if isinstance(node, cst.Arg) else self.parent(node)
         marked = self.module.visit(_Marker(node, mark))
         assert isinstance(marked, cst.Module)
         return marked.code.partition(mark)[0].count("\n") + 1
