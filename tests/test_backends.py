@@ -65,7 +65,8 @@ def index_of(root: Path, backends: tuple[str, ...] | None = None) -> ProjectInde
             RunsOn.TRIO_TOO,
             "`Framework :: Trio` in setup.cfg, metadata.classifiers",
         ),
-        ({"p/a.py": "from trio import sleep"}, RunsOn.TRIO_TOO, "`import trio` in p/a.py"),
+        ({"p/a.py": "import trio; trio.run(f)"}, RunsOn.TRIO_TOO, "`import trio` in p/a.py"),
+        ({"p/a.py": "import trio"}, RunsOn.UNKNOWN, "nothing"),
         (
             {"a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import trio"},
             RunsOn.UNKNOWN,
