@@ -1,0 +1,296 @@
+"""`scopelint fix` as users run it: what is applied, asked, told and written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scopelint import pipeline, source
+from scopelint.config import Config
+from scopelint.model import Change, ScopelintError
+
+READER = """\
+import anyio
+
+
+class Reader:
+    async def start(self) -> None:
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+
+    async def close(self) -> None:
+        await self._tg.__aexit__(None, None, None)
+"""
+FIXED = """\
+from _task_owner import OwnedTaskGroup
+
+
+class Reader:
+    async def start(self) -> None:
+        self._tg = OwnedTaskGroup()
+        await self._tg.open()
+
+    async def close(self) -> None:
+        await self._tg.aclose()
+"""
+NEEDLESS = "x = 1  # scopelint: ignore[SCP102]\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a project with one finding pair whose fix changes behaviour."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "p"\n', "utf-8")
+    (tmp_path / "reader.py").write_text(READER, "utf-8")
+    return tmp_path
+
+
+def run(at: Path, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run scopelint, with no terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "scopelint", *words],
+        cwd=at,
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+def files(at: Path) -> list[str]:
+    """Return the names of the files of a project, without those of the cache."""
+    return sorted(path.name for path in at.iterdir() if path.is_file())
+
+
+# --- what is applied ------------------------------------------------------------------
+
+
+def test_without_a_terminal_fixes_that_change_behaviour_wait(project: Path) -> None:
+    result = run(project, "fix")
+    assert result.returncode == 1
+    assert result.stdout.endswith("2 fixable with `scopelint fix --unsafe-fixes`.\n")
+    assert (project / "reader.py").read_text("utf-8") == READER
+
+
+@pytest.mark.parametrize("words", [["fix", "--unsafe-fixes"], ["check", "--fix", "--unsafe-fixes"]])
+def test_unsafe_fixes_are_applied_when_asked_for(project: Path, words: list[str]) -> None:
+    result = run(project, *words, "--show-fixes", "reader.py", "reader.py")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == (
+        "reader.py:\n    1 x SCP102 (manual-scope-entry)\n    1 x SCP201 (unowned-task-group)\n"
+        "Fixed 2 findings.\nAll checks passed!\n"
+    )
+    assert (project / "reader.py").read_text("utf-8") == FIXED
+    assert files(project) == ["_task_owner.py", "pyproject.toml", "reader.py"]
+
+
+def test_safe_fixes_are_applied_without_asking(project: Path) -> None:
+    (project / "reader.py").write_text(NEEDLESS, "utf-8")
+    assert run(project, "fix").returncode == 0
+    assert (project / "reader.py").read_text("utf-8") == "x = 1\n"
+
+
+def test_fix_only_exits_with_zero_and_shows_nothing_else(project: Path) -> None:
+    (project / "needless.py").write_text(NEEDLESS, "utf-8")
+    result = run(project, "fix", "--fix-only")
+    assert (result.returncode, result.stdout) == (0, "Fixed 1 finding.\n")
+
+
+def test_a_fix_can_fail_a_run(project: Path) -> None:
+    result = run(project, "fix", "--unsafe-fixes", "--exit-non-zero-on-fix")
+    assert (result.returncode, result.stdout) == (1, "Fixed 2 findings.\nAll checks passed!\n")
+
+
+@pytest.mark.parametrize("option", ["--unfixable=SCP201", "--fixable=SCP105"])
+def test_a_shared_fix_needs_all_its_rules(project: Path, option: str) -> None:
+    assert run(project, "fix", "--unsafe-fixes", option).returncode == 1
+    assert (project / "reader.py").read_text("utf-8") == READER
+
+
+def test_a_shared_fix_waits_while_one_of_its_findings_is_suppressed(project: Path) -> None:
+    kept = READER.replace("task_group()\n", "task_group()  # scopelint: ignore[SCP201] later\n")
+    (project / "reader.py").write_text(kept, "utf-8")
+    assert run(project, "fix", "--unsafe-fixes").returncode == 1
+    assert (project / "reader.py").read_text("utf-8") == kept
+
+
+def test_only_findings_of_the_named_paths_are_fixed(project: Path) -> None:
+    (project / "other.py").write_text(READER, "utf-8")
+    assert run(project, "fix", "--unsafe-fixes", "other.py").returncode == 0
+    assert (project / "reader.py").read_text("utf-8") == READER
+    assert (project / "other.py").read_text("utf-8") == FIXED
+
+
+# --- showing and asking ---------------------------------------------------------------
+
+
+def test_a_diff_is_printed_and_nothing_written(project: Path) -> None:
+    result = run(project, "fix", "--unsafe-fixes", "--diff")
+    assert (result.returncode, result.stderr) == (1, "Would fix 2 findings.\n")
+    assert files(project) == ["pyproject.toml", "reader.py"]
+    patch = ["patch", "-p0", "-s"]
+    subprocess.run(patch, cwd=project, input=result.stdout, encoding="utf-8", check=True)
+    assert (project / "reader.py").read_text("utf-8") == FIXED
+    assert run(project, "check").stdout == "All checks passed!\n"
+
+
+def test_a_diff_says_what_waits(project: Path) -> None:
+    result = run(project, "fix", "--diff")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "Would fix 0 findings, 2 more with `--unsafe-fixes`.\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "fixed"), [("y", 1), ("n", 0), ("q", 0), ("a", 2), ("y\ny", 2), ("n\ny", 1)]
+)
+def test_on_a_terminal_each_fix_is_shown_and_asked_for(
+    project: Path, answers: str, fixed: int
+) -> None:
+    (project / "second.py").write_text(READER, "utf-8")
+    answers = answers if answers in "qa" or "\n" in answers else f"{answers}\nn"
+    shown = on_a_terminal(project, f"{answers}\n")
+    assert "+        await self._tg.open()" in shown
+    assert "it no longer cancels the task that started the group" in " ".join(shown.split())
+    texts = [(project / name).read_text("utf-8") for name in ("reader.py", "second.py")]
+    assert texts.count(FIXED) == fixed
+    assert texts.count(READER) == 2 - fixed
+
+
+def on_a_terminal(project: Path, answers: str) -> str:
+    """Run `scopelint fix` on a terminal that types answers, and return what it shows."""
+    pty = pytest.importorskip("pty")
+    keyboard, screen = pty.openpty()
+    command = [sys.executable, "-m", "scopelint", "fix"]
+    process = subprocess.Popen(command, cwd=project, stdin=screen, stdout=screen, stderr=screen)
+    os.close(screen)
+    os.write(keyboard, answers.encode())
+    shown = b""
+    while True:
+        try:
+            part = os.read(keyboard, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    process.wait(timeout=60)
+    os.close(keyboard)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_dirty_working_tree_is_warned_of(project: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(project)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)
+    warning = "warning: the working tree has uncommitted changes; fixes will mix with them\n"
+    assert run(project, "fix", "--unsafe-fixes").stderr == ""
+    (project / "reader.py").write_text(READER, "utf-8")
+    (project / "pyproject.toml").write_text('[project]\nname = "q"\n', "utf-8")
+    assert run(project, "fix").stderr == ""
+    assert run(project, "fix", "--unsafe-fixes").stderr == warning
+
+
+# --- writing --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "like"),
+    [
+        (READER.replace("\n", "\r\n").encode(), FIXED.replace("\n", "\r\n").encode()),
+        (b"\xef\xbb\xbf" + READER.encode(), b"\xef\xbb\xbf" + FIXED.encode()),
+        (
+            b"# coding: latin-1\n# \xe9\n" + READER.encode(),
+            b"# coding: latin-1\n# \xe9\n" + FIXED.encode(),
+        ),
+        (READER.rstrip("\n").encode(), FIXED.rstrip("\n").encode()),
+    ],
+    ids=["CRLF", "byte order mark", "latin-1", "no last newline"],
+)
+def test_encoding_and_newlines_stay(project: Path, before: bytes, like: bytes) -> None:
+    (project / "reader.py").write_bytes(before)
+    assert run(project, "fix", "--unsafe-fixes").returncode == 0
+    assert (project / "reader.py").read_bytes() == like
+
+
+def test_the_mode_of_a_file_stays(project: Path) -> None:
+    (project / "reader.py").chmod(0o750)
+    assert run(project, "fix", "--unsafe-fixes").returncode == 0
+    assert stat.S_IMODE((project / "reader.py").stat().st_mode) == 0o750
+
+
+def test_all_files_of_a_fix_are_written_or_none(project: Path) -> None:
+    (project / "reader.py").chmod(0o440)
+    (project / "other").mkdir()
+    (project / "other" / "__init__.py").touch()
+    (project / "other" / "second.py").write_text(READER, "utf-8")
+    result = run(project, "fix", "--unsafe-fixes")
+    assert result.returncode == 2
+    assert "reader.py is not written: it is read-only" in result.stderr
+    assert files(project) == ["pyproject.toml", "reader.py"]
+    assert (project / "reader.py").read_text("utf-8") == READER
+    # Another fix, with files of its own, is not held up.
+    assert (project / "other" / "_task_owner.py").exists()
+
+
+def test_a_file_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text("a = 1\n", "utf-8")
+    second.write_text("b = 0\n", "utf-8")
+    changes = [
+        Change(str(tmp_path / "new.py"), None, "n = 1\n"),
+        Change(str(first), "a = 1\n", "a = 2\n"),
+        Change(str(second), "b = 1\n", "b = 2\n"),
+    ]
+    with pytest.raises(ScopelintError, match="it has changed since it was read"):
+        source.write_together(changes)
+    assert files(tmp_path) == ["a.py", "b.py"]
+    assert first.read_text("utf-8") == "a = 1\n"
+
+
+def test_a_new_file_takes_nobodys_place(tmp_path: Path) -> None:
+    (tmp_path / "new.py").write_text("mine\n", "utf-8")
+    with pytest.raises(ScopelintError, match="it is there already"):
+        source.write_together([Change(str(tmp_path / "new.py"), None, "n = 1\n")])
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_an_interrupted_run_leaves_every_file_whole(project: Path, delay: float) -> None:
+    for number in range(5):
+        (project / f"reader{number}.py").write_text(READER, "utf-8")
+    command = [sys.executable, "-m", "scopelint", "fix", "--unsafe-fixes"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL) as process:
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+    for path in project.glob("reader*.py"):
+        assert path.read_text("utf-8") in (READER, FIXED)
+        if path.read_text("utf-8") == FIXED:
+            assert (project / "_task_owner.py").exists()
+
+
+def test_nothing_is_written_by_looking(project: Path) -> None:
+    done = pipeline.fix(Config(paths=(str(project),)), lambda _: True)
+    assert [len(offered.findings) for offered in done.applied] == [2]
+    assert (project / "reader.py").read_text("utf-8") == READER
+
+
+# --- notes ----------------------------------------------------------------------------
+
+
+def test_notes_are_fixed_only_by_name(project: Path) -> None:
+    text = "import anyio\n\n\nasync def f() -> None:\n    scope = anyio.CancelScope()\n" + (
+        "    scope.__enter__()\n    try:\n        print()\n    finally:\n"
+        "        scope.__exit__(None, None, None)\n"
+    )
+    (project / "reader.py").write_text(text, "utf-8")
+    assert "SCP102" in run(project, "check").stdout
+    run(project, "fix", "--unsafe-fixes", "--select", "SCP1")
+    assert (project / "reader.py").read_text("utf-8") == text
+    run(project, "fix", "--unsafe-fixes", "--select", "manual-scope-entry")
+    assert "with anyio.CancelScope() as scope:" in (project / "reader.py").read_text("utf-8")
