@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from scopelint.codemods import Rewritten
-from scopelint.codemods.pairs import answering, commented, left
+from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.pairs import answering, commented, handing_on, left
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
 
@@ -36,7 +36,9 @@ def forwarded(tree: Tree, leave: int, exit_: Anchor) -> Rewritten:
     body = function.body.body
     kept = [*body[: list(body).index(line)], returning]
     changed = answering(function.with_changes(body=function.body.with_changes(body=kept)))
-    return Rewritten(commented(tree, tree.changed({function: lambda _: changed}), function))
+    changed, is_any = handing_on(changed, leaving)
+    module = commented(tree, tree.changed({function: lambda _: changed}), function)
+    return Rewritten(module, frozenset({Import("typing", "Any")} if is_any else ()))
 
 
 def shielded(tree: Tree, steps: Sequence[Anchor], group: str) -> Rewritten:

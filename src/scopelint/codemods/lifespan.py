@@ -9,7 +9,15 @@ import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.blocks import Entered, opening
-from scopelint.codemods.pairs import Leaving, answering, commented, left, statements, values_of
+from scopelint.codemods.pairs import (
+    Leaving,
+    answering,
+    commented,
+    handing_on,
+    left,
+    statements,
+    values_of,
+)
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 
@@ -59,6 +67,7 @@ class _Lifespan:
         self.enter, self._leave = enter, leave
         self._is_async = enter.asynchronous is not None
         self.leaving = left(tree, leave, tree.at(scope.exit))
+        self._is_any = False
         self.imports: frozenset[Import] = frozenset()
 
     def changes(self) -> dict[cst.CSTNode, Change]:
@@ -66,12 +75,12 @@ class _Lifespan:
         owner = self._tree.parent(self._tree.parent(self.enter))
         assert isinstance(owner, cst.ClassDef)
         generator = self._generator()
-        self.imports = frozenset(self._needed())
         if self._scope.mixin:
             if owner.bases or owner.keywords:
                 raise self._tree.refused("the class has other bases", owner)
             first = generator.with_changes(leading_lines=self.enter.leading_lines)
             base = cst.Arg(cst.parse_expression(self._scope.mixin))
+            self.imports = frozenset(self._needed())
             return {
                 self.enter: lambda _: first,
                 self._leave: lambda _: cst.RemoveFromParent(),
@@ -80,6 +89,7 @@ class _Lifespan:
                 ),
             }
         enter, leave = self._new_enter(), self._new_leave()
+        self.imports = frozenset(self._needed())
         later = max(self.enter, self._leave, key=list(owner.body.body).index)
         changes: dict[cst.CSTNode, Change] = {
             self.enter: lambda _: enter,
@@ -97,6 +107,8 @@ class _Lifespan:
                 yield Import(module, name)
         if self._scope.mixin:
             yield Import("anyio", None)
+        if self._is_any and "Any" not in bound:
+            yield Import("typing", "Any")
 
     def _imported(self) -> Iterator[str]:
         for line in self._tree.module.body:
@@ -215,7 +227,8 @@ class _Lifespan:
             leading_lines=self.leaving.lines,
             trailing_whitespace=self.leaving.trailing,
         )
-        leave = _with_body(self._tree, self._leave, [line])
+        leave, self._is_any = handing_on(self._leave, self.leaving)
+        leave = _with_body(self._tree, leave, [line])
         if isinstance(part, cst.Return):
             return answering(leave)
         self.leaving = replace(self.leaving, is_answered=True)  # it is dropped, as before
