@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from harness import fix, lint
 
+from scopelint.helper import DEFAULT_NAME, Form, text_of
 from scopelint.pages import Page, page, pages
 from scopelint.rule import Rule
 from scopelint.rules import RULES
@@ -121,6 +122,8 @@ def written(page: Page, heading: str, folder: Path) -> Path:
     (folder / "pyproject.toml").write_text('[project]\nname = "page"\n', "utf-8")
     block = folder / "block.py"
     block.write_text(next(code_blocks(page, heading)), "utf-8")
+    if f"from {DEFAULT_NAME} import" in block.read_text("utf-8"):
+        (folder / f"{DEFAULT_NAME}.py").write_text(text_of(Form.ANYIO), "utf-8")
     return block
 
 
