@@ -11,9 +11,12 @@ collected before its end; ``UNFINISHED``: a block ends before its tasks.
 from __future__ import annotations
 
 import ast
+import functools
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,11 +109,72 @@ def literal(scenario: Path, name: str) -> Mapping[str, Any] | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs situations; ``server`` forks a process for each, where the system can do that."""
+
+    server: subprocess.Popen[str] | None
+    folder: Path
+
+    def failures(
+        self, situation: Situation, patience: str, folder: str = ""
+    ) -> tuple[frozenset[str], str]:
+        """Run a situation and return the failures that show, and what it logs."""
+        words = [str(situation.scenario), situation.name, situation.backend, patience, folder]
+        output, log = self.folder / "output", self.folder / "log"
+        for file in (output, log):
+            file.write_bytes(b"")
+        code = self._run(words, output, log)
+        assert code == 0, log.read_text("utf-8")
+        return frozenset(output.read_text("utf-8").split()), log.read_text("utf-8")
+
+    def _run(self, words: list[str], output: Path, log: Path) -> int:
+        if self.server is not None:
+            assert self.server.stdin is not None
+            assert self.server.stdout is not None
+            self.server.stdin.write(json.dumps([words, str(output), str(log)]) + "\n")
+            self.server.stdin.flush()
+            return int(self.server.stdout.readline())
+        with output.open("wb") as out, log.open("wb") as err:
+            command = [sys.executable, str(RUNNER), *words]
+            return subprocess.run(
+                command, stdout=out, stderr=err, timeout=SECONDS, check=False
+            ).returncode
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """What situations are run with."""
+    folder = tmp_path_factory.mktemp("runs")
+    if not hasattr(os, "fork"):
+        yield Runs(None, folder)
+        return
+    command = [sys.executable, str(RUNNER), "--serve", str(SECONDS)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield Runs(server, folder)
+        server.communicate()
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fixture], Path]:
+    """Give the folder with a fixture in its fixed form."""
+
+    @functools.cache
+    def folder_of(fixture: Fixture) -> Path:
+        folder = tmp_path_factory.mktemp("fixed")
+        fix(fixture.copy_to(folder / fixture.path.name if fixture.path.is_dir() else folder))
+        return folder
+
+    return folder_of
+
+
 @pytest.mark.parametrize("situation", situations(), ids=lambda situation: situation.id)
-def test_the_misuse_fails_as_its_page_claims(situation: Situation) -> None:
+def test_the_misuse_fails_as_its_page_claims(situation: Situation, runs: Runs) -> None:
     # A run that should end gets time enough on a busy machine, one that should hang only some.
     patience = "3" if "HANG" in situation.expected else "30"
-    shown, log = failures(situation, patience)
+    shown, log = runs.failures(situation, patience)
     if situation.expected:
         assert situation.expected <= shown, log
     else:
@@ -122,26 +186,11 @@ def test_the_misuse_fails_as_its_page_claims(situation: Situation) -> None:
     [each for each in situations() if each.is_fixed],
     ids=lambda situation: situation.id,
 )
-def test_the_fixed_form_does_not_fail(situation: Situation, tmp_path: Path) -> None:
-    fixture = situation.fixture
-    root = tmp_path / fixture.path.name if fixture.path.is_dir() else tmp_path
-    fix(fixture.copy_to(root))
-    shown, log = failures(situation, "30", str(tmp_path))
+def test_the_fixed_form_does_not_fail(
+    situation: Situation, runs: Runs, fixed: Callable[[Fixture], Path]
+) -> None:
+    shown, log = runs.failures(situation, "30", str(fixed(situation.fixture)))
     assert shown == frozenset(), log
-
-
-def failures(situation: Situation, patience: str, *folder: str) -> tuple[frozenset[str], str]:
-    """Run a situation and return the failures that show, and what it logs."""
-    words = [str(situation.scenario), situation.name, situation.backend, patience, *folder]
-    run = subprocess.run(
-        [sys.executable, str(RUNNER), *words],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return frozenset(run.stdout.split()), run.stderr
 
 
 @pytest.mark.parametrize(
