@@ -87,6 +87,16 @@ def findings(root: Path, body: str, python: str = "3.11") -> tuple[str, list[Fin
             "return await anyio.to_thread.run_sync(job, 1)",
         ),
         (
+            "lock = asyncio.Lock()\nasync def inner():\n    async with lock:\n        await job()",
+            SAFE,
+            "lock = anyio.Lock()\nasync def inner():\n    async with lock:\n        await job()",
+        ),
+        (
+            "gone: asyncio.Event | None = asyncio.Event()\ngone.set()\nawait gone.wait()",
+            SAFE,
+            "gone: anyio.Event | None = anyio.Event()\ngone.set()\nawait gone.wait()",
+        ),
+        (
             "try:\n    await job()\nexcept asyncio.CancelledError as e:\n    print(e)\n    raise",
             SAFE,
             "try:\n    await job()\n"
@@ -162,6 +172,32 @@ def test_the_equivalent_is_written_into_the_statement(
             "the cancellation is not raised again",
         ),
         ("anyio = t\nawait asyncio.sleep(1)", "3.11", "`anyio` is something else there"),
+        (
+            "event = asyncio.Event()\nevent.set()\nevent.clear()",
+            "3.11",
+            "`clear` is used, which anyio has not",
+        ),
+        (
+            "event = asyncio.Event()\nreturn await event.wait()",
+            "3.11",
+            "`wait` is used, which anyio has not, or not so",
+        ),
+        (
+            "lock = asyncio.Lock()\nawait lock.acquire()",
+            "3.11",
+            "`acquire` is used, which anyio has not, or not so",
+        ),
+        (
+            "lock = asyncio.Lock()\nawait job(lock)",
+            "3.11",
+            "`lock` is used in a way that cannot be followed",
+        ),
+        (
+            "def make():\n    event = asyncio.Event()\n    event.set()",
+            "3.11",
+            "before anyio 4.16 it can be made in a running loop only",
+        ),
+        ("jobs.append(asyncio.Lock())", "3.11", "it is not kept in a variable"),
         ("q = asyncio.Queue()", "3.11", "what `asyncio.Queue` does has to be written anew"),
     ],
 )
@@ -184,3 +220,42 @@ def test_a_file_that_imports_no_anyio_gets_the_import(tmp_path: Path) -> None:
     assert finding.fix is not None
     result = applied(text, [(edit.site.span, edit.content) for edit in finding.fix.edits])
     assert result == "import anyio\n\n\nasync def main():\n    await anyio.sleep(1)\n"
+
+
+def test_a_lock_on_an_object_changes_in_every_file_that_uses_it(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[project]\nname = "x"\ndependencies = ["anyio>=4.16"]\n',
+        "pkg/__init__.py": "import anyio\n",
+        "pkg/store.py": """
+            import asyncio
+            import anyio
+
+            class Store:
+                lock: asyncio.Lock
+
+                def __init__(self) -> None:
+                    self.lock = asyncio.Lock()
+            """,
+        "pkg/use.py": """
+            import anyio
+            from pkg.store import Store
+
+            async def use(store: Store) -> None:
+                async with store.lock:
+                    await anyio.sleep(0)
+            """,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(dedent(text).lstrip(), "utf-8")
+    (finding,) = check(Config(paths=(str(tmp_path),))).findings
+    assert finding.fix is not None
+    text = (tmp_path / "pkg/store.py").read_text("utf-8")
+    result = applied(text, [(edit.site.span, edit.content) for edit in finding.fix.edits])
+    assert result == text.replace("import asyncio\n", "").replace("asyncio.", "anyio.")
+    used = (tmp_path / "pkg/use.py").read_text("utf-8")
+    passing = used.replace("anyio.sleep(0)", "store.lock.acquire()")
+    (tmp_path / "pkg/use.py").write_text(passing, "utf-8")
+    (finding,) = check(Config(paths=(str(tmp_path),))).findings
+    assert finding.fix_refused is not None
+    assert finding.fix_refused.endswith("(pkg/use.py:6)")

@@ -11,6 +11,7 @@ from scopelint.codemods.equivalents import Equivalent, written
 from scopelint.codemods.loops import caught, raises_again, without_loop
 from scopelint.codemods.trees import Tree
 from scopelint.facts import Anchor, AnchorKind, BlockKind, CallEvent, ExceptEvent, StoreEvent
+from scopelint.fix import primitives
 from scopelint.fix.mentions import spellings
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index import flow
@@ -48,6 +49,8 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         name, found = without_loop(tree, use.anchor)
         _check_loop(workspace, where, name)
         return _planned(tree, found, use.name)
+    if use.name in primitives.PRIMITIVES:
+        return primitives.plan(workspace, use)
     _check_arguments(workspace, where, event)
     found = written(tree, use.name, use.anchor)
     if use.name in _TIMED:
