@@ -41,6 +41,8 @@ class Repair(enum.Enum):
     HANDLE = "handle"
     EQUIVALENT = "anyio equivalent"
     KEEP = "keeping a task"
+    ACLOSING = "aclosing"
+    REVERSE = "last in, first out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from scopelint.codemods import Import, RefusedError, Rewritten
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import UnreadableError, parse
-from scopelint.fix import equivalents, exits, handle, inplace, keep, lifespan, owner, stack
+from scopelint.fix import endings, equivalents, exits, handle, inplace, keep, lifespan, owner, stack
 from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.model import Edit, Fix, Site
@@ -26,6 +26,8 @@ PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
     Repair.HANDLE: handle.plan,
     Repair.EQUIVALENT: equivalents.plan,
     Repair.KEEP: keep.plan,
+    Repair.ACLOSING: endings.plan_closing,
+    Repair.REVERSE: endings.plan_reverse,
 }
 
 

@@ -9,7 +9,7 @@ from scopelint.index import ProjectIndex
 from scopelint.index.objects import ObjectKey, render
 from scopelint.index.orders import Misplaced, Order
 from scopelint.model import Level
-from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -35,7 +35,18 @@ class ScopesClosedOutOfOrder(Rule):
             place, anchor = _story.called(closing)
             related = _story.lifetime(project, closing.key, closing, operations)
             message = _message(project, misplaced)
-            yield self.nomination(level, message, place, anchor, Shape.ENTER_OR_EXIT, related)
+            shape, offer = Shape.ENTER_OR_EXIT, _offer(project, misplaced)
+            yield self.nomination(level, message, place, anchor, shape, related, offer)
+
+
+def _offer(project: ProjectIndex, misplaced: Misplaced) -> Offer | None:
+    """Return the repair of an order, where nothing else is wrong."""
+    closing = misplaced.closing
+    operations = project.lifetimes.by_object[closing.key]
+    is_all = _story.excuse(project, operations) is not None
+    if not is_all or misplaced.order is not Order.FIRST_IN_FIRST_OUT:
+        return None
+    return Offer(Repair.REVERSE, closing.where)
 
 
 def _message(project: ProjectIndex, misplaced: Misplaced) -> str:

@@ -10,7 +10,7 @@ from scopelint.index.generators import Loop
 from scopelint.index.objects import render
 from scopelint.index.values import Place
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 
@@ -47,6 +47,7 @@ class UnclosedScopedGenerator(Rule):
                 Anchor(loop.where.frame, AnchorKind.FOR, event.ordinal),
                 Shape.ASYNC_FOR,
                 _story.ordered(project.modules.at(place), related),
+                Offer(Repair.ACLOSING, loop.where),
             )
 
 
