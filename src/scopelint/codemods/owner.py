@@ -20,12 +20,13 @@ OWNER = "OwnedTaskGroup"
 class Kept:
     """A group that is kept, as one file knows it.
 
-    ``names`` says for every frame which expressions are the group (``True``), which are
-    something else (``False``), and which may be it (``None``). ``creations`` are the calls that
-    make it, ``types`` the annotations of its type.
+    ``attributes`` are its names on objects: one, or with trio two, that of the manager and that of
+    the nursery. ``names`` says for every frame which expressions are the group (``True``), which
+    are something else (``False``), and which may be it (``None``). ``creations`` are the calls
+    that make it, ``types`` the annotations of its type.
     """
 
-    name: str
+    attributes: frozenset[str]
     names: Mapping[tuple[int, str], bool | None]
     creations: frozenset[Anchor]
     types: frozenset[str]
@@ -91,7 +92,7 @@ class _Owner:
         if isinstance(node, cst.NamedExpr):
             return self._verdict(node.target)
         if isinstance(node, cst.Attribute):
-            if node.attr.value != self._kept.name:
+            if node.attr.value not in self._kept.attributes:
                 return False
         elif not isinstance(node, cst.Name) or self._tree.is_no_variable(node):
             return False
@@ -306,12 +307,23 @@ class _Owner:
             node = pending.pop()
             if isinstance(node, cst.SimpleString):
                 is_changed |= self._quoted(node)
-            elif spelled(node) in self._kept.types:
+            elif self._is_manager_of(node) or spelled(node) in self._kept.types:
                 self.changes[node] = lambda _: cst.Name(OWNER)
                 is_changed = True
             else:
                 pending.extend(node.children)
         self.is_named |= is_changed
+
+    def _is_manager_of(self, node: cst.CSTNode) -> bool:
+        """Say whether an annotation is that of a manager which gives the group."""
+        match node:
+            case cst.Subscript(
+                value=base, slice=[cst.SubscriptElement(slice=cst.Index(value=given))]
+            ):
+                is_manager = (spelled(base) or "").endswith("AsyncContextManager")
+                return is_manager and spelled(given) in self._kept.types
+            case _:
+                return False
 
     def _quoted(self, node: cst.SimpleString) -> bool:
         text = node.value
@@ -323,7 +335,7 @@ class _Owner:
         return True
 
     def _look_at_string(self, node: cst.SimpleString) -> None:
-        if node.raw_value != self._kept.name:
+        if node.raw_value not in self._kept.attributes:
             return
         argument = self._tree.parent(node)
         call = self._tree.parent(argument)

@@ -37,13 +37,16 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         raise RefusedError("there is no owner for groups in a container")
     _check_relatives(workspace, key)
     helper = helper_for(workspace, key.owner.path, OWNER)
-    modules = list(workspace.index.modules.mentioning(key.name))
-    started = {ref for module in modules for ref in _started(workspace, key, module)}
+    keys = _twins(workspace, key)
+    names = sorted({each.name for each in keys})
+    found = (workspace.index.modules.mentioning(name) for name in names)
+    modules = list({module.path: module for each in found for module in each}.values())
+    started = {ref for module in modules for ref in _started(workspace, keys, module)}
     paths = sorted({module.path for module in modules} | {ref.path for ref in started})
     rewritten: dict[str, Rewritten] = {}
     is_entered = is_made = False
     for path in paths:
-        kept = _kept(workspace, key, workspace.index.modules.known(path))
+        kept = _kept(workspace, keys, workspace.index.modules.known(path))
         frames = {ref.frame for ref in started if ref.path == path}
         tree = workspace.tree(path)
         is_made = is_made or bool(kept.creations)
@@ -58,9 +61,29 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, EFFECT)
 
 
-def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
+def _twins(workspace: Workspace, key: ObjectKey) -> frozenset[ObjectKey]:
+    """Return a group with what its entry gives, if that is kept by a name of its own."""
+    found = {key}
+    for operation in workspace.index.lifetimes.by_object.get(key, ()):
+        frame = workspace.index.modules.frame(operation.where.ref)
+        for position, event in enumerate(frame.events):
+            match event:
+                case facts.StoreEvent(
+                    target=target, value=facts.Await(value=facts.Call(span=operation.span))
+                ):
+                    where = Where(operation.where.path, operation.where.frame, position + 1)
+                    twin = workspace.index.objects.key(target, where)
+                    if twin is not None and twin.home in (Home.ATTRIBUTE, Home.GLOBAL):
+                        found.add(twin)
+                case _:
+                    continue
+    return frozenset(found)
+
+
+def _kept(workspace: Workspace, keys: frozenset[ObjectKey], module: ModuleFacts) -> Kept:
     """Return what one file knows of a kept group."""
-    names = verdicts(workspace, module, {key.name}, lambda found: found == key)
+    attributes = frozenset(key.name for key in keys)
+    names = verdicts(workspace, module, attributes, keys.__contains__)
     types: set[str] = set()
     for number, frame in enumerate(module.frames):
         for parameter in frame.parameters:
@@ -71,9 +94,10 @@ def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
         for position, event in enumerate(frame.events):
             where = Where(module.path, number, position)
             if isinstance(event, facts.StoreEvent) and event.annotation is not None:
-                if workspace.index.objects.key(event.target, where) == key:
+                if workspace.index.objects.key(event.target, where) in keys:
                     types.update(spellings(workspace, event.annotation, where, _TYPES))
-    return Kept(key.name, names, _creations(workspace, key, module), frozenset(types))
+    creations = {each for key in keys for each in _creations(workspace, key, module)}
+    return Kept(attributes, names, frozenset(creations), frozenset(types))
 
 
 def _creations(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> frozenset[Anchor]:
@@ -83,8 +107,8 @@ def _creations(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> fro
         for instance, held in workspace.index.inference.scopes(store.value, store.where):
             origin = instance.origin
             if origin is not None and origin.path == module.path and held.carrier is None:
-                if held.library != "anyio":
-                    raise RefusedError(f"the owner pattern is not written for {held.library}")
+                if held.library not in _LIBRARIES:
+                    raise RefusedError(f"a task group of {held.library} has other methods")
                 spans.add(origin.span)
     return frozenset(
         Anchor(number, AnchorKind.CALL, event.ordinal)
@@ -94,7 +118,9 @@ def _creations(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> fro
     )
 
 
-def _started(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Iterator[FrameRef]:
+def _started(
+    workspace: Workspace, keys: frozenset[ObjectKey], module: ModuleFacts
+) -> Iterator[FrameRef]:
     """Yield the functions that a file starts in the group."""
     for number, frame in enumerate(module.frames):
         for position, event in enumerate(frame.events):
@@ -106,7 +132,7 @@ def _started(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Itera
                     )
                 ):
                     where = Where(module.path, number, position)
-                    if workspace.index.objects.key(base, where) == key:
+                    if workspace.index.objects.key(base, where) in keys:
                         yield from functions(workspace, started, where)
                 case _:
                     continue
@@ -132,5 +158,6 @@ def _check_relatives(workspace: Workspace, key: ObjectKey) -> None:
                 )
 
 
+_LIBRARIES = frozenset({"anyio", "trio"})
 _TYPES = frozenset(name for name, row in SCOPES.items() if row.kind is ScopeKind.TASK_GROUP)
 _PLAIN_BASES = frozenset({"object", "abc.ABC", "typing.Generic", "typing.Protocol"})
