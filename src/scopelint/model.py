@@ -51,17 +51,6 @@ class ScopeKind(enum.Enum):
     PORTAL = "portal"
 
 
-class Ownership(enum.Enum):
-    """Who must end a scope."""
-
-    BLOCK = "block"
-    STACK = "stack"
-    OBJECT = "object"
-    CALLER = "caller"
-    NOBODY = "nobody"
-    UNKNOWN = "unknown"
-
-
 class Span(Record, frozen=True, order=True):
     """A range of source text: lines count from 1, columns from 0 in code points."""
 
