@@ -246,7 +246,9 @@ def downloaded(package: Package, folder: Path) -> Path:
     """Return the archive of a package, asking the package index if the folder has none."""
     if not folder.is_dir() or not any(folder.iterdir()):
         form = "--no-binary" if package.name in SDIST_PACKAGES else "--only-binary"
-        options = ["--quiet", "--no-deps", form, ":all:", "--dest", str(folder)]
+        # Nothing is installed, so what the running Python lacks does not matter.
+        options = ["--quiet", "--no-deps", "--ignore-requires-python", form, ":all:"]
+        options += ["--dest", str(folder)]
         command = [sys.executable, "-m", "pip", "download", *options, str(package)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     (archive,) = folder.iterdir()

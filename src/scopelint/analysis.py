@@ -10,7 +10,7 @@ from scopelint import source
 from scopelint.cache import ProjectMemory
 from scopelint.config import ProjectSettings, Settings
 from scopelint.extract import extract
-from scopelint.facts import ModuleFacts, identifiers
+from scopelint.facts import ModuleFacts, from_bytes, identifiers, to_bytes
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
 from scopelint.model import Failure, Finding, Outcome, Suppressed
@@ -19,6 +19,7 @@ from scopelint.prescan import Look, Mark, finds, marks_of, may_matter
 from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
 from scopelint.rules.unused_suppression import UnusedSuppression
+from scopelint.workers import spread
 
 if TYPE_CHECKING:
     # It imports LibCST, which a clean project does without.
@@ -165,6 +166,21 @@ class Files:
             return None
         self.memory.keep(path, found)
         return found
+
+    def extract_ahead(self, jobs: int) -> None:
+        """Let processes read the facts of the files that will all be asked for."""
+        sizes = {path: len(self._kept[path]) for path in self.seeds if self._is_to_be_read(path)}
+        for path, raw in spread(self._extracted_bytes, sizes, jobs):
+            self.memory.use(path)
+            self._facts[path] = found = from_bytes(raw)
+            self.memory.keep(path, found)
+
+    def _is_to_be_read(self, path: str) -> bool:
+        return path in self._kept and path not in self._facts and not self.memory.has_facts(path)
+
+    def _extracted_bytes(self, path: str) -> bytes | None:
+        found = self._extracted(path)
+        return None if found is None else to_bytes(found)
 
     def _is_reported(self, path: str, raw: bytes) -> bool:
         return path in self.project.named or may_matter(raw)

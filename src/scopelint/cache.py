@@ -135,6 +135,10 @@ class ProjectMemory:
         is_same = (found.path, found.name, found.is_package) == (path, name, is_package)
         return found if is_same else None
 
+    def has_facts(self, path: str) -> bool:
+        """Say whether the facts of a file are known."""
+        return path not in self._changed and self._entries[path].length > 0
+
     def keep(self, path: str, facts: ModuleFacts) -> None:
         """Remember the facts of a file."""
         if self._path is not None and path in self._entries:

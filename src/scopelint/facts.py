@@ -410,6 +410,11 @@ def from_bytes(raw: bytes) -> ModuleFacts:
     return _decoder().decode(raw)
 
 
+def bytes_of(frame: Frame) -> bytes:
+    """Return bytes that hold every identifier in the bases and events of a frame."""
+    return _encoder.encode((frame.bases, frame.events))
+
+
 def identifiers(facts: ModuleFacts) -> frozenset[str]:
     """Return every identifier that occurs in the facts of a file."""
     return words(facts.frames)

@@ -299,6 +299,7 @@ def _opened(
         files.give(config.stdin)
     for _ in files.sift():
         steps.step()
+    files.extract_ahead(config.jobs)
     return files
 
 

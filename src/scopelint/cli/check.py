@@ -60,6 +60,13 @@ if TYPE_CHECKING:
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Show what holds, and where it comes from.")
 @click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many processes may read files.  [default: one for each core]",
+)
+@click.option(
     "-n", "--no-cache", is_flag=True, envvar="SCOPELINT_NO_CACHE", help="Keep and use no cache."
 )
 @click.option(
@@ -82,6 +89,7 @@ def command(
     exit_zero: bool,
     show_files: bool,
     show_settings: bool,
+    jobs: int | None,
     no_cache: bool,
     cache_dir: str | None,
     no_prescan: bool,
@@ -113,6 +121,7 @@ def command(
         baseline=baseline,
         overrides={**config.overrides, **{name: value for name, value in more.items() if value}},
         is_cached=not no_cache,
+        jobs=jobs or _cores(),
     )
     if show_files or show_settings:
         write((_files if show_files else settings_shown)(config))
@@ -139,6 +148,13 @@ def command(
         files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
         complain(f"Checked {files} in {seconds:.2f} s.")
     return CLEAN if exit_zero else _exit_code(report)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _checked(config: Config) -> Report:

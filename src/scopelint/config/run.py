@@ -61,3 +61,4 @@ class Config:
     verbose: bool = False
     prescan: bool = True
     is_cached: bool = False
+    jobs: int = 1

@@ -79,7 +79,7 @@ class Callers:
         """
         family = self._inference.classes.family(owner)
         for module in self._modules.mentioning(name):
-            for number, frame in enumerate(module.frames):
+            for number, frame in self._modules.naming(module, name):
                 for position, event in enumerate(frame.events):
                     where = Where(module.path, number, position)
                     if isinstance(event, CallEvent):

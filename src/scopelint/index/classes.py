@@ -191,7 +191,7 @@ class Classes:
             called = self._modules.method_of(ref) or ref
         name = self._modules.frame(called).name
         for module in self._modules.mentioning(name, Look.CALL):
-            for number, frame in enumerate(module.frames):
+            for number, frame in self._modules.naming(module, name):
                 for position, event in enumerate(frame.events):
                     if not isinstance(event, CallEvent):
                         continue

@@ -132,7 +132,7 @@ class Guards:
             self._modules.mentioned(name), key=lambda path: (path != ref.path, path)
         ):
             module = self._modules.facts(path)
-            for number, frame in enumerate(module.frames if module is not None else ()):
+            for number, frame in () if module is None else self._modules.naming(module, name):
                 if any(
                     self._means(base, Where(path, frame.parent, -1), ref) for base in frame.bases
                 ):

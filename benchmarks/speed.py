@@ -1,0 +1,479 @@
+"""Time the tool beside ruff and flake8-async, as whole processes in turn, and print the goals.
+
+The code that is checked comes from pinned wheels, which are downloaded and unpacked into a cache
+outside version control; nothing of it is run. ``ruff`` and ``flake8-async`` are those on PATH or
+in ``--tools``; what is not there is not measured, and the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from corpus import Package, unpacked
+
+HERE = Path(__file__).resolve().parent
+BIG = HERE / "speed" / "packages.txt"
+RESULTS = HERE / "RESULTS.md"
+GROWTH = HERE / "growth.svg"
+SMALL = Package("mcp", "1.27.0")
+NO_ASYNC = Package("sympy", "1.14.0")
+GROWTH_FILES = (30, 100, 300, 1_000, 3_000, 10_000)
+# flake8-async takes most of a minute for a megabyte.
+SLOW_FILES = 100
+MIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process took: seconds on the clock, CPU seconds, and its peak memory in KiB."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One goal and what was measured for it."""
+
+    number: str
+    goal: str
+    must: float
+    measured: Sequence[float]
+    remark: str = ""
+
+    def __str__(self) -> str:
+        """Return the row of the table."""
+        if not self.measured:
+            return f"| {self.number} | {self.goal} | <= {self.must:g} | not measured | | |"
+        median = statistics.median(self.measured)
+        spread = f"{min(self.measured):.3g} to {max(self.measured):.3g}"
+        verdict = "met" if median <= self.must else "missed"
+        shown = f"{median:.3g} ({spread})"
+        cells = (self.number, self.goal, f"<= {self.must:g}", shown, verdict, self.remark)
+        return f"| {' | '.join(cells)} |"
+
+
+class Tools:
+    """The commands that are compared."""
+
+    def __init__(self, folder: str | None) -> None:
+        path = f"{folder}{os.pathsep}{os.environ['PATH']}" if folder else None
+        self.ruff = shutil.which("ruff", path=path)
+        self.flake8_async = shutil.which("flake8-async", path=path)
+
+    def scopelint(self, *words: str) -> list[str]:
+        """Return a run of this tool."""
+        return [sys.executable, "-m", "scopelint", *words]
+
+    def ruff_check(self, folder: Path, *words: str) -> list[str] | None:
+        """Return a run of ruff's rules on the same subject."""
+        rules = ["--isolated", "--quiet", "--select", "ASYNC,RUF006"]
+        return [self.ruff, "check", *rules, *words, str(folder)] if self.ruff else None
+
+    def flake8(self, folder: Path) -> list[str] | None:
+        """Return a run of flake8-async."""
+        return [self.flake8_async, str(folder)] if self.flake8_async else None
+
+    def versions(self) -> Iterator[str]:
+        """Yield the versions of all that is compared."""
+        yield f"Python {platform.python_version()}"
+        for command in (self.scopelint("--version"), [self.ruff, "--version"]):
+            if command[0]:
+                yield _output([word for word in command if word])
+        if self.flake8_async:
+            yield f"flake8-async {_output([self.flake8_async, '--version']).split()[-1]}"
+
+
+def main() -> int:
+    """Build what is checked, measure, and write the results."""
+    parser = argparse.ArgumentParser(description="Time the tool beside ruff and flake8-async.")
+    parser.add_argument("--cache", type=Path, default=HERE / ".corpus", metavar="DIR")
+    parser.add_argument("--tools", metavar="DIR", help="where ruff and flake8-async are")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--same", action="store_true", help="only compare what runs print")
+    options = parser.parse_args()
+    sets = Sets(options.cache.resolve())
+    tools = Tools(options.tools)
+    if options.same:
+        return int(not is_same(sets, tools))
+    bench = Bench(sets, tools, options.runs)
+    lines = ["# Speed", "", f"Measured with {', '.join(tools.versions())} on "
+             f"{os.cpu_count()} cores; medians and spreads of {options.runs} runs in turn. "
+             f"`big`: {describe(sets.big)}. `small`: {describe(sets.small)}. "
+             f"`no-async`: {describe(sets.no_async)}.", ""]  # fmt: skip
+    lines += ["| # | goal | must | measured | | |", "| --- | --- | --- | --- | --- | --- |"]
+    for line in lines:
+        print(line)
+    for measure in bench.measures():
+        for row in measure():
+            lines.append(str(row))
+            print(row, flush=True)
+    growth = bench.growth()
+    lines += [str(growth_row(growth["scopelint"])), "", *growth_table(growth)]
+    print("\n".join(lines[-len(growth_table(growth)) - 2 :]))
+    RESULTS.write_text("\n".join([*lines, "", "![growth](growth.svg)", ""]), "utf-8")
+    GROWTH.write_text(drawn(growth), "utf-8")
+    return 0
+
+
+class Sets:
+    """The folders that are checked, built when they are first asked for."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self.folder = cache / "speed"
+        packages = [Package(*line.split("==")) for line in BIG.read_text("utf-8").split()]
+        self.big = self._set("big", packages)
+        self.small = self._set("small", [SMALL])
+        self.no_async = self._set("no-async", [NO_ASYNC])
+
+    def _set(self, name: str, packages: Sequence[Package]) -> Path:
+        target = self.folder / name
+        if not target.is_dir():
+            partial = target.with_name(f"{name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            for package in packages:
+                tree = unpacked(package, self._cache)
+                shutil.copytree(tree, partial / tree.name, ignore=_not_python)
+            partial.rename(target)
+        return target
+
+    def growth(self, files: int) -> Path:
+        """Return one project with so many files of `big`, whole folders in a mixed order."""
+        target = self.folder / f"growth-{files}"
+        if target.is_dir():
+            return target
+        target.mkdir()
+        (target / "setup.cfg").touch()
+        folders = sorted({path.parent for path in self.big.rglob("*.py")})
+        folders.sort(key=lambda folder: zlib.crc32(str(folder.relative_to(self.big)).encode()))
+        paths = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+        for path in paths[:files]:
+            # Without the version of the wheel, whose folder is no package.
+            name = path.relative_to(self.big).parts
+            to = target.joinpath(name[0].split("--")[0] + "_wheel", *name[1:])
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+        return target
+
+
+def _not_python(folder: str, names: list[str]) -> list[str]:
+    kept = (".py", ".pyi", ".cfg", ".toml", "METADATA")
+    return [n for n in names if not n.endswith(kept) and not Path(folder, n).is_dir()]
+
+
+class Bench:
+    """Measures the goals."""
+
+    def __init__(self, sets: Sets, tools: Tools, runs: int) -> None:
+        self._sets = sets
+        self._tools = tools
+        self._runs = runs
+        self._memo = sets.folder / "cache"
+        self._ruff_memo = sets.folder / "ruff-cache"
+
+    def measures(self) -> Sequence[Callable[[], Iterator[Row]]]:
+        """Return what is measured, in the order of the table."""
+        return (
+            self._cold, self._small, self._warm, self._changed, self._touched, self._one_file,
+            self._no_async, self._fix,
+        )  # fmt: skip
+
+    def _check(self, folder: Path, *words: str) -> list[str]:
+        return self._tools.scopelint("check", "--cache-dir", str(self._memo), *words, str(folder))
+
+    def _forget(self) -> None:
+        shutil.rmtree(self._memo, ignore_errors=True)
+
+    def _pairs(
+        self,
+        mine: Sequence[str],
+        other: Sequence[str] | None,
+        before: Callable[[], None] = lambda: None,
+        runs: int = 0,
+    ) -> list[tuple[Run, Run]]:
+        """Run two commands in turn."""
+        if other is None:
+            return []
+        pairs: list[tuple[Run, Run]] = []
+        for _ in range(runs or self._runs):
+            before()
+            pairs.append((timed(mine), timed(other)))
+        return pairs
+
+    def _cold(self) -> Iterator[Row]:
+        big = self._sets.big
+        ruff = self._tools.ruff_check(big, "--no-cache")
+        pairs = self._pairs(self._check(big), ruff, self._forget)
+        yield Row("1", "`big`, cold, CPU against ruff without cache", 4, cpu(pairs), told(pairs))
+        memory = [mine.memory / MIB for mine, _ in pairs]
+        yield Row("10", "peak memory, `big` cold, MiB", 64, memory)
+
+    def _small(self) -> Iterator[Row]:
+        small = self._sets.small
+        pairs = self._pairs(self._check(small), self._tools.flake8(small), self._forget, 1)
+        goal = "`small`, cold, CPU against flake8-async"
+        yield Row("2", goal, 1 / 50, cpu(pairs), told(pairs))
+
+    def _warm(self) -> Iterator[Row]:
+        big = self._sets.big
+        ruff = self._tools.ruff_check(big, "--cache-dir", str(self._ruff_memo))
+        for command in (self._check(big), ruff):
+            if command is not None:
+                timed(command)
+        pairs = self._pairs(self._check(big), ruff)
+        yield Row("3", "`big`, warm, wall against ruff warm", 0.9, wall(pairs), told(pairs))
+        yield Row(
+            "10", "peak memory, `big` warm, MiB", 40, [mine.memory / MIB for mine, _ in pairs]
+        )
+
+    def _changed(self) -> Iterator[Row]:
+        big = self._sets.big
+        found = _output(
+            self._check(big, "--output-format", "concise", "--quiet", "--color", "never")
+        )
+        flagged = [line.split(":")[0] for line in found.splitlines() if "/prefect/" in line]
+        for path, kind, must in (
+            (next(big.glob("*/homeassistant/core.py")), "has no finding", 1.5),
+            (Path(flagged[0]).resolve() if flagged else None, "has one", 3.0),
+        ):
+            if path is None:
+                continue
+            raw = path.read_bytes()
+            pairs: list[tuple[Run, Run]] = []
+            for number in range(self._runs):
+                path.write_bytes(raw + b"# %d\n" % number)
+                pairs.append((timed(self._check(big)), timed(self._check(big))))
+            path.write_bytes(raw)
+            timed(self._check(big))
+            goal = f"one file changed against none, `big`, wall: the file {kind}"
+            yield Row("4", goal, must, wall(pairs), f"{path.name}: {told(pairs)}")
+
+    def _touched(self) -> Iterator[Row]:
+        big = self._sets.big
+
+        def touch() -> None:
+            # Not now: what changed a moment ago is hashed again in the next run.
+            then = time.time() - 60
+            for path in big.rglob("*.py"):
+                os.utime(path, (then, then))
+
+        pairs = self._pairs(self._check(big), self._check(big, "--no-cache"), touch, 2)
+        goal = "all times changed, same bytes, `big`, CPU against cold"
+        yield Row("5", goal, 0.25, cpu(pairs), told(pairs))
+
+    def _one_file(self) -> Iterator[Row]:
+        path = next(self._sets.small.glob("*/mcp/types.py"))
+        libcst = [sys.executable, "-c", "import libcst"]
+        timed(self._check(path))
+        pairs = self._pairs(self._check(path), libcst)
+        goal = "one clean file of a small project, warm, wall against `import libcst`"
+        yield Row("6", goal, 0.4, wall(pairs), told(pairs))
+        yield Row("10", "peak memory, one file, MiB", 20, [mine.memory / MIB for mine, _ in pairs])
+
+    def _no_async(self) -> Iterator[Row]:
+        folder = self._sets.no_async
+        ruff = self._tools.ruff_check(folder, "--no-cache")
+        pairs = self._pairs(self._check(folder), ruff, self._forget)
+        goal = "`no-async`, cold, wall against ruff without cache"
+        yield Row("7", goal, 0.6, wall(pairs), told(pairs))
+
+    def _fix(self) -> Iterator[Row]:
+        path = self._sets.folder / "one" / "query.py"
+        path.parent.mkdir(exist_ok=True)
+        (path.parent / "pyproject.toml").write_text('[project]\nname = "one"\n', "utf-8")
+        path.write_text(_ONE_FINDING, "utf-8")
+        fix = self._tools.scopelint("fix", "--diff", "--unsafe-fixes", str(path))
+        parse = "import libcst, sys; libcst.parse_module(open(sys.argv[1]).read())"
+        pairs = self._pairs(fix, [sys.executable, "-c", parse, str(path)])
+        goal = "`fix` of one file with one finding, CPU against parsing it with LibCST"
+        yield Row("9", goal, 4, cpu(pairs), told(pairs))
+
+    def growth(self) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """Return the CPU seconds of the tools over ever larger projects, by their bytes."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for files in GROWTH_FILES:
+            folder = self._sets.growth(files)
+            size = bytes_of(folder)
+            commands = {
+                "scopelint": self._check(folder),
+                "ruff": self._tools.ruff_check(folder, "--no-cache"),
+                "flake8-async": self._tools.flake8(folder) if files <= SLOW_FILES else None,
+            }
+            for name, command in commands.items():
+                if command is not None:
+                    self._forget()
+                    runs = [timed(command).cpu for _ in range(1 if files > 3_000 else 2)]
+                    found.setdefault(name, []).append((size, min(runs)))
+        return found
+
+
+_ONE_FINDING = """\
+import anyio
+
+
+class Query:
+    def __init__(self) -> None:
+        self._tg = None
+
+    async def start(self) -> None:
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+        self._tg.start_soon(self._read)
+
+    async def close(self) -> None:
+        self._tg.cancel_scope.cancel()
+        await self._tg.__aexit__(None, None, None)
+
+    async def _read(self) -> None:
+        await anyio.sleep(1)
+"""
+
+
+def timed(command: Sequence[str]) -> Run:
+    """Run a command and return what it took."""
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"exit code {process.returncode}: {' '.join(command)}")
+    wall_seconds = time.perf_counter() - started
+    return Run(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+def is_same(sets: Sets, tools: Tools) -> bool:
+    """Say whether all ways to run over `big` print the same bytes."""
+    memo = sets.folder / "cache"
+    shutil.rmtree(memo, ignore_errors=True)
+    json = ["check", "--output-format", "json", "--cache-dir", str(memo)]
+    ways = {
+        "cold": [*json, "--jobs", "1"],
+        "warm": json,
+        "without cache": [*json, "--no-cache", "--jobs", "1"],
+        "with 2 workers": [*json, "--no-cache", "--jobs", "2"],
+        "with 5 workers": [*json, "--no-cache", "--jobs", "5"],
+    }
+    printed = {way: _output(tools.scopelint(*words, str(sets.big))) for way, words in ways.items()}
+    for way, output in printed.items():
+        print(f"{way}: {len(output)} characters, {zlib.crc32(output.encode()):08x}")
+    return len(set(printed.values())) == 1
+
+
+def cpu(pairs: Sequence[tuple[Run, Run]]) -> list[float]:
+    """Return the ratios of CPU seconds."""
+    return [mine.cpu / other.cpu for mine, other in pairs]
+
+
+def wall(pairs: Sequence[tuple[Run, Run]]) -> list[float]:
+    """Return the ratios of seconds on the clock."""
+    return [mine.wall / other.wall for mine, other in pairs]
+
+
+def told(pairs: Sequence[tuple[Run, Run]]) -> str:
+    """Return the medians of both sides in seconds."""
+    if not pairs:
+        return ""
+    sides = [[run for run, _ in pairs], [run for _, run in pairs]]
+    cpus = " / ".join(f"{statistics.median(r.cpu for r in side):.2f}" for side in sides)
+    walls = " / ".join(f"{statistics.median(r.wall for r in side):.2f}" for side in sides)
+    return f"CPU {cpus} s, wall {walls} s"
+
+
+def describe(folder: Path) -> str:
+    """Return the size of a set in words."""
+    count = sum(1 for _ in folder.rglob("*.py"))
+    return f"{count:,} files, {bytes_of(folder) / 1e6:.1f} MB"
+
+
+def bytes_of(folder: Path) -> int:
+    """Return the bytes of all Python files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*.py"))
+
+
+def growth_row(points: Sequence[tuple[int, float]]) -> Row:
+    """Return the goal on growth: the cost at 10k files over that at 1k, over the ratio of bytes."""
+    by_files = dict(zip(GROWTH_FILES, points, strict=True))
+    (size, cost), (base_size, base_cost) = by_files[10_000], by_files[1_000]
+    return Row(
+        "8", "growth, 1k to 10k files, CPU over bytes", 1.2, [cost / base_cost / (size / base_size)]
+    )
+
+
+def growth_table(growth: Mapping[str, Sequence[tuple[int, float]]]) -> list[str]:
+    """Return the costs of the tools over ever larger projects as a table."""
+    lines = [f"| files | MB | {' | '.join(growth)} |", "| --- " * (len(growth) + 2) + "|"]
+    for number, files in enumerate(GROWTH_FILES):
+        size = growth["scopelint"][number][0]
+        cells = [f"{p[number][1]:.2f} s" if number < len(p) else "" for p in growth.values()]
+        lines.append(f"| {files:,} | {size / 1e6:.1f} | {' | '.join(cells)} |")
+    return lines
+
+
+def drawn(growth: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """Return the growth as a drawing with logarithmic axes."""
+    points = [point for line in growth.values() for point in line]
+    left, right = (f(size for size, _ in points) for f in (min, max))
+    low, high = (f(cost for _, cost in points) for f in (min, max))
+
+    def place(size: float, cost: float) -> tuple[float, float]:
+        x = 70 + 480 * math.log(size / left) / math.log(right / left)
+        return x, 330 - 290 * math.log(cost / low) / math.log(high / low)
+
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 380" '
+        'font-family="sans-serif" font-size="12">',
+        '<rect width="680" height="380" fill="white"/>',
+    ]
+    for cost in _powers(low, high):
+        _, y = place(left, cost)
+        parts.append(f'<path d="M70 {y:.1f}H550" stroke="#ddd"/>')
+        parts.append(_text(62, y + 4, f"{cost:g} s", anchor="end"))
+    for size in _powers(left, right):
+        x, _ = place(size, low)
+        parts.append(f'<path d="M{x:.1f} 40V330" stroke="#ddd"/>')
+        parts.append(_text(x, 348, f"{size / 1e6:g} MB", anchor="middle"))
+    for (name, line), colour in zip(growth.items(), _COLOURS, strict=False):
+        places = [place(*point) for point in line]
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+        x, y = places[-1]
+        parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(_text(x + 6, y + 4, name, colour=colour))
+    title = "CPU seconds without a cache, by bytes of Python"
+    return "\n".join([*parts, _text(310, 370, title, anchor="middle"), "</svg>\n"])
+
+
+_COLOURS = ("#b3261e", "#3a5a98", "#6b6b6b")
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Return the powers of ten between two numbers."""
+    return [10.0**n for n in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+
+
+def _text(x: float, y: float, words: str, anchor: str = "start", colour: str = "black") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{words}</text>'
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return (done.stdout or done.stderr).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
