@@ -76,15 +76,17 @@ def _published(
     project: ProjectIndex, where: Where, event: StoreEvent
 ) -> tuple[Held, WithEvent] | None:
     """Return the group that a store publishes, and the block of the same function around it."""
-    for instance, held in project.inference.scopes(event.value, where):
+    frame = project.modules.frame(where.ref)
+    withs = [block for block in frame.events if isinstance(block, WithEvent)]
+    around = [block for block in withs if flow.encloses(frame, block.body, event.block)]
+    # Most stores are in no block, and what they store need not be known.
+    for instance, held in project.inference.scopes(event.value, where) if around else ():
         if not _story.is_group(held) or instance.entry is not Entry.BLOCK:
             continue
-        frame = project.modules.frame(where.ref)
-        for block in frame.events:
-            if isinstance(block, WithEvent) and flow.encloses(frame, block.body, event.block):
-                made = project.inference.scopes(block.manager, where)
-                if any(other.origin == instance.origin for other, _ in made):
-                    return held, block
+        for block in around:
+            made = project.inference.scopes(block.manager, where)
+            if any(other.origin == instance.origin for other, _ in made):
+                return held, block
     return None
 
 
