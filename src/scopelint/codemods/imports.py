@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import libcst as cst
 
-from scopelint.codemods import Import
+from scopelint.codemods import Import, RefusedError
+from scopelint.extract import parsed
 
 _WORD = re.compile(r"\w+")
 _ANNOTATION = re.compile(r"[\w.\[\], |'\"]+")
@@ -32,44 +34,29 @@ def settled(
 
 
 def _used(module: cst.Module) -> frozenset[str]:
-    reader = _Names()
-    module.visit(reader)
-    return frozenset(reader.found)
+    """Return the names that code uses, those in strings too, for annotations may be quoted."""
+    try:
+        return _names_of(parsed(module.code))
+    except SyntaxError as error:
+        raise RefusedError("the change would not parse") from error
 
 
-class _Names(cst.CSTVisitor):
-    """Collects the names that code uses, those in strings too, for annotations may be quoted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: set[str] = set()
-
-    def visit_Import(self, node: cst.Import) -> bool:
-        """Pass over what an import binds."""
-        return False
-
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
-        """Pass over what an import binds."""
-        return False
-
-    def visit_Attribute(self, node: cst.Attribute) -> bool:
-        """Look at the object of an attribute only."""
-        node.value.visit(self)
-        return False
-
-    def visit_Name(self, node: cst.Name) -> None:
-        """Take down a name."""
-        self.found.add(node.value)
-
-    def visit_Expr(self, node: cst.Expr) -> bool:
-        """Pass over docstrings."""
-        return not isinstance(node.value, cst.SimpleString)
-
-    def visit_SimpleString(self, node: cst.SimpleString) -> None:
-        """Take down the names in a string that may be an annotation, or itself a name."""
-        text = node.value.strip("rRuUbB'\"")
-        if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
-            self.found.update(_WORD.findall(text))
+def _names_of(tree: ast.AST) -> frozenset[str]:
+    found: set[str] = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        match node:
+            case ast.Name(id=name):
+                found.add(name)
+            case ast.Constant(value=str(text)):
+                if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
+                    found.update(_WORD.findall(text))
+            case ast.Expr(value=ast.Constant()):
+                continue  # a docstring
+            case _:
+                pending.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
 
 
 # --- taking away ----------------------------------------------------------------------
@@ -159,7 +146,7 @@ class _Remover(cst.CSTTransformer):
             return updated_node
         lines = [*updated_node.leading_lines, *getattr(updated_node.body, "footer", ())]
         if updated_node.orelse is None and not _has_comment(lines):
-            self.conditions |= _names_of(original_node.test)
+            self.conditions |= _names_of(parsed(_code(original_node.test)))
             self._removed.add(original_node)
             return cst.RemoveFromParent()
         return updated_node.with_changes(body=_passing(updated_node.body))
@@ -188,10 +175,8 @@ def _has_comment(lines: Iterable[cst.EmptyLine]) -> bool:
     return any(line.comment is not None for line in lines)
 
 
-def _names_of(node: cst.CSTNode) -> set[str]:
-    reader = _Names()
-    node.visit(reader)
-    return reader.found
+def _code(node: cst.CSTNode) -> str:
+    return cst.Module([]).code_for_node(node)
 
 
 def _bound(alias: cst.ImportAlias) -> str:

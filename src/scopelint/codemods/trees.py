@@ -55,6 +55,20 @@ def _is_too_much(text: str) -> bool:
     return False
 
 
+_AT_START: Mapping[type[cst.CSTNode], AnchorKind] = {
+    cst.Assign: AnchorKind.ASSIGN,
+    cst.AnnAssign: AnchorKind.ASSIGN,
+    cst.With: AnchorKind.WITH,
+    cst.For: AnchorKind.FOR,
+    cst.ExceptHandler: AnchorKind.EXCEPT,
+    cst.ExceptStarHandler: AnchorKind.EXCEPT,
+}
+_AT_END: Mapping[type[cst.CSTNode], AnchorKind] = {
+    cst.Call: AnchorKind.CALL,
+    cst.Yield: AnchorKind.YIELD,
+}
+
+
 class Counter(cst.CSTVisitor):
     """Counts nodes as `scopelint.extract` does, so that each can be told by its anchor."""
 
@@ -79,61 +93,31 @@ class Counter(cst.CSTVisitor):
         self._ordinals[frame, kind] = ordinal + 1
         self.meet(Anchor(frame, kind, ordinal), node)
 
-    def _push(self) -> None:
-        self._count += 1
-        self._frames.append(self._count)
+    # LibCST looks for a method by name for every node and every part of it; most have none.
 
-    def visit_FunctionDef_body(self, node: cst.FunctionDef) -> None:
-        """Enter the frame of a function; its decorators and parameters lie outside."""
-        self._push()
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Count a statement, and pass over f-strings, in which `ast` gives no exact positions."""
+        kind = _AT_START.get(type(node))
+        if kind is not None:
+            self._met(kind, node)
+        return not isinstance(node, cst.FormattedString)
 
-    def leave_FunctionDef_body(self, node: cst.FunctionDef) -> None:
-        """Leave the frame of a function."""
-        self._frames.pop()
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        """Count an expression; inner ones end first."""
+        kind = _AT_END.get(type(original_node))
+        if kind is not None:
+            self._met(kind, original_node)
 
-    def visit_ClassDef_body(self, node: cst.ClassDef) -> None:
-        """Enter the frame of a class."""
-        self._push()
+    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
+        """Enter the frame of a body; decorators, parameters and bases lie outside."""
+        if attribute == "body" and isinstance(node, cst.FunctionDef | cst.ClassDef):
+            self._count += 1
+            self._frames.append(self._count)
 
-    def leave_ClassDef_body(self, node: cst.ClassDef) -> None:
-        """Leave the frame of a class."""
-        self._frames.pop()
-
-    def visit_FormattedString(self, node: cst.FormattedString) -> bool:
-        """Pass over f-strings, in which `ast` gives no exact positions."""
-        return False
-
-    def leave_Call(self, original_node: cst.Call) -> None:
-        """Count a call; inner calls end first."""
-        self._met(AnchorKind.CALL, original_node)
-
-    def visit_ExceptHandler(self, node: cst.ExceptHandler) -> None:
-        """Count a handler."""
-        self._met(AnchorKind.EXCEPT, node)
-
-    def visit_ExceptStarHandler(self, node: cst.ExceptStarHandler) -> None:
-        """Count a handler of exception groups."""
-        self._met(AnchorKind.EXCEPT, node)
-
-    def visit_Assign(self, node: cst.Assign) -> None:
-        """Count an assignment."""
-        self._met(AnchorKind.ASSIGN, node)
-
-    def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
-        """Count an annotated assignment."""
-        self._met(AnchorKind.ASSIGN, node)
-
-    def visit_With(self, node: cst.With) -> None:
-        """Count a ``with`` statement."""
-        self._met(AnchorKind.WITH, node)
-
-    def visit_For(self, node: cst.For) -> None:
-        """Count a ``for`` statement."""
-        self._met(AnchorKind.FOR, node)
-
-    def leave_Yield(self, original_node: cst.Yield) -> None:
-        """Count a ``yield``; inner ones end first."""
-        self._met(AnchorKind.YIELD, original_node)
+    def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
+        """Leave the frame of a body."""
+        if attribute == "body" and isinstance(original_node, cst.FunctionDef | cst.ClassDef):
+            self._frames.pop()
 
 
 class Tree:

@@ -91,11 +91,8 @@ def _offers(state: State, is_wanted: Callable[[Finding], bool]) -> Iterator[Offe
 
 
 def _after(state: State, fix: Fix) -> Texts:
-    """Return the texts that a fix makes; one without a plan has only its edits."""
+    """Return the texts that a fix makes when it is the only one."""
     workspace = state.planner.workspace
-    plan = state.planner.plan_of(fix)
-    if plan is not None:
-        return contents(workspace, [plan])
     start = len(workspace.absolute(""))
     paths = sorted({edit.site.path[start:] for edit in fix.edits})
     return {
@@ -109,6 +106,8 @@ def _after(state: State, fix: Fix) -> Texts:
 
 def _together(state: State, batch: Sequence[Offered]) -> Texts | None:
     """Return the texts that some fixes make together, ``None`` if they get in each other's way."""
+    if len(batch) == 1:
+        return _after(state, batch[0].fix)
     plans = [state.planner.plan_of(offered.fix) for offered in batch]
     planned = [plan for plan in plans if plan is not None]
     try:
