@@ -206,6 +206,13 @@ class Tree:
         return changed
 
 
+# Every finding of a file has a plan of its own, and all of them look at one tree.
+@functools.lru_cache(maxsize=4)
+def tree_of(path: str, text: str) -> Tree:
+    """Return the tree of a file; it is never changed."""
+    return Tree(path, text)
+
+
 class _Reader(Counter):
     """Takes down the parent and the frame of every node, and the node of every anchor."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from scopelint.codemods import Rewritten
-from scopelint.codemods.trees import Tree
+from scopelint.codemods.trees import Tree, tree_of
 from scopelint.config import ProjectSettings
 from scopelint.index import ProjectIndex
 from scopelint.model import Applicability
@@ -38,7 +38,7 @@ class Workspace:
         """Return the tree of a file that has facts."""
         text = self.text(path)
         assert text is not None, path
-        return Tree(path, text)
+        return tree_of(path, text)
 
     def absolute(self, path: str) -> str:
         """Return the absolute path of a file."""
