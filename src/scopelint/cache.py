@@ -263,7 +263,7 @@ class ProjectMemory:
             self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
             table = self._table(self._stream)
         except (OSError, ValueError, msgspec.MsgspecError):
-            self._stream = None
+            self._close()
         known = dict(zip(table.files, table.entries, strict=False))
         self._changed = {}
         for path in self.project.files:

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from scopelint.model import Applicability, Finding, Level, Report, Site
 from scopelint.report import Count, entries, is_fixable, label, shown_path, unread
-from scopelint.rules._asyncio import closing_hint
 
 # A line is pieces of text, each with the rich style it has in colour.
 _Line: TypeAlias = tuple[tuple[str, str], ...]
@@ -121,6 +120,9 @@ def summary(report: Report, *, is_coloured: bool) -> str:
         for level in Level
         if levels[level]
     ]
+    # Only a run that found something needs the rules for what it says.
+    from scopelint.rules._asyncio import closing_hint
+
     hint = closing_hint(report.findings)
     return f"Found {', '.join(counts)}.\n{_fixable(report)}{hint}"
 

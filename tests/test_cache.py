@@ -1,0 +1,216 @@
+"""What a run keeps never changes what a later one says; workers and imports change nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from harness import Fixture, fixtures
+
+from scopelint import workers
+from scopelint.config import Config
+from scopelint.model import Report
+from scopelint.pipeline import check
+
+CARRIER = """
+import anyio
+
+
+class Source:
+    async def __aenter__(self):
+        {enter}
+        return self
+
+    async def __aexit__(self, *exc):
+        return await self._tg.__aexit__(*exc)
+"""
+USER = """
+from carrier import Source
+
+
+class Reader:
+    async def start(self):
+        self._source = Source()
+        await self._source.__aenter__()
+
+    async def close(self):
+        await self._source.__aexit__(None, None, None)
+"""
+HOLDS = "self._tg = anyio.create_task_group()\n        await self._tg.__aenter__()"
+HOLDS_NONE = "self._tg = open('x')"
+
+
+def run(folder: Path, *paths: Path, jobs: int = 1, is_cached: bool = True) -> Report:
+    """Check paths, by default the whole folder."""
+    names = tuple(str(path) for path in paths or (folder,))
+    return check(Config(names, is_cached=is_cached, jobs=jobs))
+
+
+def cache_of(folder: Path) -> Path:
+    """Return the one file of the cache of a project."""
+    (found,) = (
+        path for path in (folder / ".scopelint_cache").iterdir() if path.name != ".gitignore"
+    )
+    return found
+
+
+def aged(folder: Path) -> None:
+    """Let all files be older than what the cache distrusts."""
+    for path in folder.rglob("*.py"):
+        os.utime(path, ns=(10**18, 10**18))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Make a project of which one file depends on another."""
+    root = tmp_path / "project-1"
+    root.mkdir()
+    (root / "pyproject.toml").write_text('[project]\nname = "x"\n', "utf-8")
+    (root / "carrier.py").write_text(CARRIER.format(enter=HOLDS), "utf-8")
+    (root / "user.py").write_text(USER, "utf-8")
+    (root / "alien.py").write_text("def nothing():\n    return 1\n", "utf-8")
+    aged(root)
+    return root
+
+
+@pytest.mark.parametrize("fixture", fixtures(), ids=str)
+def test_cold_warm_and_any_number_of_workers_say_the_same(
+    fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = fixture.copy_to(tmp_path)
+    plain = run(root, is_cached=False)
+    assert run(root) == plain
+    assert run(root) == plain
+    files = sorted(root.rglob("*.py"))
+    for path in files[:2]:
+        assert run(root, path) == run(root, path, is_cached=False)
+    monkeypatch.setattr(workers, "MIN_BYTES", 0)
+    assert run(root, is_cached=False, jobs=3) == plain
+
+
+def test_an_edit_of_the_carrier_changes_findings_elsewhere(project: Path) -> None:
+    before = run(project)
+    assert any(finding.site.path.endswith("user.py") for finding in before.findings)
+    (project / "carrier.py").write_text(CARRIER.format(enter=HOLDS_NONE), "utf-8")
+    after = run(project)
+    assert after == run(project, is_cached=False)
+    assert not any(finding.site.path.endswith("user.py") for finding in after.findings)
+
+
+def test_an_edit_that_nothing_rests_on_is_noticed_when_something_could(project: Path) -> None:
+    run(project)
+    (project / "alien.py").write_text("def nothing():\n    return 2\n", "utf-8")
+    assert run(project) == run(project, is_cached=False)
+    (project / "alien.py").write_text(USER, "utf-8")
+    found = run(project)
+    assert found == run(project, is_cached=False)
+    assert any(finding.site.path.endswith("alien.py") for finding in found.findings)
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again_when_it_is_young(project: Path) -> None:
+    path = project / "alien.py"
+    path.write_text(USER.replace("Reader", "Writer"), "utf-8")
+    state = path.stat()
+    assert "Writer" in str(run(project))
+    path.write_text(USER, "utf-8")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert run(project) == run(project, is_cached=False)
+
+
+def test_files_that_come_and_go_are_noticed(project: Path) -> None:
+    run(project)
+    (project / "other.py").write_text(USER, "utf-8")
+    assert run(project) == run(project, is_cached=False)
+    (project / "user.py").unlink()
+    assert run(project) == run(project, is_cached=False)
+
+
+def test_what_the_project_declares_is_asked_anew(project: Path) -> None:
+    run(project)
+    (project / "pyproject.toml").write_text('[tool.scopelint]\nignore = ["ALL"]\n', "utf-8")
+    assert run(project).findings == ()
+
+
+DAMAGES: Mapping[str, Callable[[bytes], bytes]] = {
+    "empty": lambda raw: b"",
+    "cut in half": lambda raw: raw[: len(raw) // 2],
+    "cut in the facts": lambda raw: raw[:-10],
+    "cut in the head": lambda raw: raw[:30],
+    "of another program": lambda raw: b"garbage" * 100,
+    "of another version": lambda raw: raw.replace(b"scopelint ", b"scopelinT "),
+    "a bit of the table": lambda raw: raw[:200] + bytes([raw[200] ^ 1]) + raw[201:],
+    "a bit of the facts": lambda raw: raw[:-5] + bytes([raw[-5] ^ 1]) + raw[-4:],
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGES.values()), ids=list(DAMAGES))
+def test_a_damaged_or_foreign_cache_is_made_anew(
+    project: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    plain = run(project, is_cached=False)
+    run(project)
+    path = cache_of(project)
+    path.write_bytes(damage(path.read_bytes()))
+    (project / "alien.py").write_text(USER.replace("Reader", "Other"), "utf-8")
+    assert run(project) == run(project, is_cached=False)
+    (project / "alien.py").write_text("def nothing():\n    return 1\n", "utf-8")
+    assert run(project) == plain
+
+
+def test_what_a_killed_run_leaves_behind_changes_nothing(project: Path) -> None:
+    plain = run(project)
+    path = cache_of(project)
+    path.with_name(f"{path.name}.4711").write_bytes(path.read_bytes()[:100])
+    assert run(project) == plain
+    path.unlink()
+    assert run(project) == plain
+
+
+def test_a_folder_that_cannot_be_written_to_is_left_alone(project: Path) -> None:
+    (project / ".scopelint_cache").write_text("no folder", "utf-8")
+    assert run(project) == run(project, is_cached=False)
+
+
+def test_version_control_leaves_the_cache_out(project: Path) -> None:
+    run(project)
+    assert (project / ".scopelint_cache/.gitignore").read_text("utf-8") == "*\n"
+
+
+def test_a_named_file_that_does_not_parse_is_told_when_warm_too(project: Path) -> None:
+    (project / "broken.py").write_text("def (:\n", "utf-8")
+    assert run(project).failures == ()
+    named = run(project, project / "broken.py")
+    assert [failure.path[-9:] for failure in named.failures] == ["broken.py"]
+    assert named == run(project, project / "broken.py", is_cached=False)
+    assert run(project, project / "broken.py") == named
+
+
+LOADED = """
+import json, sys
+from scopelint.cli import main
+sys.argv = ["scopelint", "check", {path!r}]
+code = main()
+json.dump([code, sorted(sys.modules)], sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["cold", "warm"])
+def test_a_run_with_nothing_to_say_imports_little(project: Path, times: int) -> None:
+    (project / "carrier.py").unlink()
+    (project / "user.py").unlink()
+    for _ in range(times):
+        command = [sys.executable, "-c", LOADED.format(path=str(project))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        code, modules = json.loads(done.stderr)
+    loaded = {name.partition(".")[0] for name in modules} | set(modules)
+    assert code == 0
+    never = {"libcst", "rich", "multiprocessing", "concurrent.futures", "packaging", "difflib"}
+    assert not never & loaded
+    if times > 1:
+        needless = {"scopelint.rules", "scopelint.index", "scopelint.extract"}
+        assert not sorted(needless & loaded)
