@@ -94,7 +94,11 @@ class Tools:
             if command[0]:
                 yield _output([word for word in command if word])
         if self.flake8_async:
-            yield f"flake8-async {_output([self.flake8_async, '--version']).split()[-1]}"
+            python = str(Path(self.flake8_async).with_name("python"))
+            asked = (
+                "import importlib.metadata as m; print('flake8-async', m.version('flake8-async'))"
+            )
+            yield _output([python, "-c", asked])
 
 
 def main() -> int:
@@ -106,6 +110,8 @@ def main() -> int:
     parser.add_argument("--goals", default="1,2,3,4,5,6,7,8,9", metavar="N,N", help="only these")
     parser.add_argument("--same", action="store_true", help="only compare what runs print")
     options = parser.parse_args()
+    # An installed tool is not compiled anew in every run.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sets = Sets(options.cache.resolve())
     tools = Tools(options.tools)
     if options.same:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -248,6 +247,9 @@ def _counted(done: FixReport) -> str:
 
 
 def _is_dirty(folder: str) -> bool:
+    # A run that only checks does without.
+    import subprocess
+
     command = ["git", "-C", folder, "status", "--porcelain", "--untracked-files=no"]
     try:
         result = subprocess.run(command, capture_output=True, timeout=10, check=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -93,6 +92,9 @@ def fingerprints(found: Iterable[Finding], working_directory: str) -> Sequence[s
 
     Findings that are alike in everything but their lines are told apart by their order.
     """
+    # Few formats have fingerprints, and the import is felt.
+    import hashlib
+
     seen: Counter[str] = Counter()
     result: list[str] = []
     for entry in found:
