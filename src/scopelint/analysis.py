@@ -13,7 +13,7 @@ from scopelint.extract import extract
 from scopelint.facts import ModuleFacts, from_bytes, identifiers, to_bytes
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
-from scopelint.model import Failure, Finding, Outcome, Suppressed
+from scopelint.model import Failure, Finding, Fix, Level, Outcome, Suppressed
 from scopelint.names import ModuleNames
 from scopelint.prescan import Look, Mark, finds, marks_of, may_matter
 from scopelint.rule import Nomination, Silence
@@ -70,13 +70,17 @@ class Chosen:
 
 @dataclass(slots=True)
 class Files:
-    """The files of one project: what was read of them, and which could not be."""
+    """The files of one project: what was read of them, and which could not be.
+
+    ``by_name`` are the codes that the run selects by name: only their notes are fixed.
+    """
 
     project: source.Project
     settings: ProjectSettings
     chosen: Chosen
     is_sifted: bool
     memory: ProjectMemory
+    by_name: frozenset[str] = frozenset()
     seeds: list[str] = field(default_factory=list)
     commented: list[str] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -216,7 +220,8 @@ class Files:
         names = tuple(sorted({*self.project.files, *texts}))
         project = replace(self.project, files=names)
         memory = ProjectMemory(project, None)
-        changed = Files(project, self.settings, self.chosen, self.is_sifted, memory)
+        chosen, by_name = self.chosen, self.by_name
+        changed = Files(project, self.settings, chosen, self.is_sifted, memory, by_name)
         changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
         changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
         for _ in changed.sift():
@@ -312,9 +317,15 @@ def flagged(
     from scopelint.suppress import fingerprinted
 
     planner = planner or planner_for(files, index)
+
+    def plan(nomination: Nomination) -> Fix | str | None:
+        # An application on asyncio has dozens of notes, and plans cost more than findings.
+        is_fixed = nomination.level is not Level.NOTE or nomination.code in files.by_name
+        return planner.fix(nomination.offer) if is_fixed and nomination.offer else None
+
     for path, nominations in nominated.items():
         text = files.text(path)
-        yield from fingerprinted(flag(text, nominations, files.project.root, planner.fix), text)
+        yield from fingerprinted(flag(text, nominations, files.project.root, plan), text)
 
 
 def settled(

@@ -11,7 +11,7 @@ from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
 from scopelint.model import Finding, Fix, Site
-from scopelint.rule import Nomination, Offer, Shape
+from scopelint.rule import Nomination, Shape
 
 _OPERATIONS = ENTER_METHODS | EXIT_METHODS | STACK_CLOSERS | STACK_FILLERS
 
@@ -37,12 +37,12 @@ def flag(
     text: str,
     nominations: Sequence[Nomination],
     root: str,
-    plan: Callable[[Offer], Fix | str] | None = None,
+    plan: Callable[[Nomination], Fix | str | None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Yield the findings of one file, for those nominated sites whose node has the right shape.
 
-    ``plan`` gives the fix that is offered, or the reason why it is refused. What LibCST cannot
-    read stays a finding, with ``fix_refused`` saying so.
+    ``plan`` gives the fix that is offered, or the reason why it is refused, if there is to be one.
+    What LibCST cannot read stays a finding, with ``fix_refused`` saying so.
     """
     quoted = [nomination for nomination in nominations if nomination.anchor.ordinal < 0]
     for nomination in quoted:
@@ -55,10 +55,7 @@ def flag(
                 yield _finding(nomination, root, str(error))
         return
     for nomination in confirmed:
-        fix = None
-        if plan is not None and nomination.offer is not None:
-            fix = plan(nomination.offer)
-        yield _finding(nomination, root, fix)
+        yield _finding(nomination, root, plan(nomination))
 
 
 def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nomination]:

@@ -27,7 +27,6 @@ from scopelint.model import (
     Explanation,
     Finding,
     FixReport,
-    Level,
     Offered,
     Outcome,
     Report,
@@ -133,7 +132,6 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     from scopelint.fix.rounds import fixed, groups
 
     names = _names()
-    by_name = {code for code, name in names.items() if {code, name} & set(config.select)}
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
     steps = _Steps(discovery, progress)
@@ -147,8 +145,7 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
         def is_wanted(
             finding: Finding, files: Files = files, fixable: Container[str] = fixable
         ) -> bool:
-            is_asked_for = finding.level is not Level.NOTE or finding.code in by_name
-            return is_asked_for and finding.code in fixable and files.is_on(finding)
+            return finding.code in fixable and files.is_on(finding)
 
         done = fixed(functools.partial(_look, files), is_wanted, choose)
         texts.update({files.absolute(path): text for path, text in done.texts.items()})
@@ -294,7 +291,9 @@ def _opened(
 
     project = memory.project
     chosen = Chosen({path: configuration.at(path) for path in (project.root, *project.settings)})
-    files = Files(project, _settings(project, configuration), chosen, config.prescan, memory)
+    by_name = frozenset(c for c, name in _names().items() if {c, name} & set(config.select))
+    settings = _settings(project, configuration)
+    files = Files(project, settings, chosen, config.prescan, memory, by_name)
     if config.stdin is not None:
         files.give(config.stdin)
     for _ in files.sift():
