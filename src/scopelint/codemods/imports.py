@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,24 +20,24 @@ _FUTURE, _STANDARD, _OTHERS, _OWN, _RELATIVE = range(5)
 _Line = cst.SimpleStatementLine
 
 
-def settled(
-    before: cst.Module, after: cst.Module, wanted: Iterable[Import], package: str
-) -> cst.Module:
-    """Return a changed module with the imports it now needs and without those it lost.
+def settled(before: str, after: cst.Module, wanted: Iterable[Import], package: str) -> str:
+    """Return changed code with the imports it now needs and without those it lost.
 
     ``package`` is the dotted name of the package that the file stands in, ``""`` for none. An
     import is lost if code used its name before the change and nothing does after it.
     """
     for item in sorted(wanted):
         after = _with(after, item, package)
-    lost = _used(before) - _used(after)
-    return _without(after, lost) if lost else after
+    code = after.code
+    lost = _used(before) - _used(code)
+    return _without(after, lost).code if lost else code
 
 
-def _used(module: cst.Module) -> frozenset[str]:
+@functools.lru_cache(maxsize=4)
+def _used(text: str) -> frozenset[str]:
     """Return the names that code uses, those in strings too, for annotations may be quoted."""
     try:
-        return _names_of(parsed(module.code))
+        return _names_of(parsed(text))
     except SyntaxError as error:
         raise RefusedError("the change would not parse") from error
 
@@ -67,7 +68,7 @@ def _without(module: cst.Module, lost: frozenset[str]) -> cst.Module:
     left = module.visit(remover)
     assert isinstance(left, cst.Module)
     # An `if TYPE_CHECKING:` that has become empty takes its own import with it.
-    orphaned = remover.conditions - _used(left)
+    orphaned = remover.conditions - _used(left.code)
     return _without(left, frozenset(orphaned)) if orphaned else left
 
 

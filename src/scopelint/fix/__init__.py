@@ -92,4 +92,4 @@ def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> 
         edits = [edit for each in rewritten for edit in edits_between(before, each.module.code)]
         module = parse(applied(before, edits))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
-    return settled(parse(before), module, wanted, workspace.package(path)).code
+    return settled(before, module, wanted, workspace.package(path))

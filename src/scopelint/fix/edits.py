@@ -19,12 +19,25 @@ def lines_of(text: str) -> list[str]:
 def edits_between(before: str, after: str) -> list[tuple[Span, str]]:
     """Return the replacements, of whole lines, that turn one text into another."""
     old, new = lines_of(before), lines_of(after)
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    # Comparing is slow, and most of a file stays as it is.
+    head = _shared(old, new)
+    tail = _shared(old[head:][::-1], new[head:][::-1])
+    middle = old[head : len(old) - tail], new[head : len(new) - tail]
+    matcher = difflib.SequenceMatcher(None, *middle, autojunk=False)
     return [
-        (Span(*_point(old, first), *_point(old, last)), "".join(new[start:end]))
+        (
+            Span(*_point(old, head + first), *_point(old, head + last)),
+            "".join(middle[1][start:end]),
+        )
         for tag, first, last, start, end in matcher.get_opcodes()
         if tag != "equal"
     ]
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many lines two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _point(lines: Sequence[str], index: int) -> tuple[int, int]:
