@@ -24,7 +24,7 @@ from scopelint.facts import (
 from scopelint.index import flow
 from scopelint.index.infer import Inference
 from scopelint.index.values import Container, External, Instance, Member, Value, Where
-from scopelint.libraries import LOOP_MAKERS
+from scopelint.libraries import LOOP_MAKERS, SUPPRESSING
 from scopelint.libraries.asyncio import (
     ANY_EXCEPTION,
     ASYNCIO,
@@ -42,7 +42,6 @@ from scopelint.model import ScopeKind, Span
 
 _NAMES = frozenset(name.rpartition(".")[2] for name in ASYNCIO) | LOOP_METHODS.keys()
 _MAKERS = frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
-_SUPPRESSORS = frozenset({"contextlib.suppress"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +249,7 @@ class AsyncioUses:
         if _last(call.function) != "suppress" and isinstance(call.function, facts.Attribute):
             return False
         values = self._inference.values(call.function, where)
-        is_suppressor = any(isinstance(v, External) and v.name in _SUPPRESSORS for v in values)
+        is_suppressor = any(isinstance(v, External) and v.name in SUPPRESSING for v in values)
         return is_suppressor and self._is_asyncio_alone(call.arguments, where)
 
     def _is_harmless(self, frame: Frame, event: ExceptEvent, where: Where) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 from scopelint import facts
 from scopelint.facts import (
@@ -31,6 +32,7 @@ from scopelint.index.values import (
     Value,
     Where,
 )
+from scopelint.libraries import SUPPRESSING
 from scopelint.libraries.asyncio import (
     CANCELLED,
     LOOP_PROBES,
@@ -45,8 +47,10 @@ from scopelint.libraries.asyncio import (
 _ASYNCIO_ERRORS = frozenset({"builtins.NotImplementedError"})
 _MISSING = frozenset({"builtins.ImportError", "builtins.ModuleNotFoundError"})
 # What asking for a loop that does not run raises.
-_NO_LOOP = frozenset({"builtins.RuntimeError", "sniffio.AsyncLibraryNotFoundError"})
+_NO_LIBRARY = frozenset({"sniffio.AsyncLibraryNotFoundError"})
+_NO_LOOP = _NO_LIBRARY | {"builtins.RuntimeError"}
 _ANY_ERROR = frozenset({"builtins.Exception", "builtins.BaseException"})
+_BACKEND_PACKAGES = TRIO_PACKAGES | {"anyio"}
 # Calls that look at a class or function without running it.
 _LOOKS = frozenset({"isinstance", "issubclass"})
 
@@ -74,6 +78,8 @@ class Guards:
                 return None
             if self._is_guarded(ref):
                 return f"`{self._modules.label(ref)}` is used only behind checks of the backend"
+            if frame.kind is FrameKind.CLASS and self._is_refused(ref):
+                return f"`{self._modules.label(ref)}` cannot be made on trio"
             if self._has_twin(ref):
                 return f"`{self._modules.label(ref)}` is for asyncio and has a twin for trio"
             where = self._definition(ref)
@@ -157,19 +163,46 @@ class Guards:
 
     def _is_behind_check(self, where: Where) -> bool:
         """Say whether the statements around a point, and before it, keep trio away from it."""
-        frame = self._modules.frame(where.ref)
         if where.event < 0:
             return False
-        inner = frame.events[where.event].block
-        line = _line(frame.events[where.event])
+        event = self._modules.frame(where.ref).events[where.event]
+        return self._is_cut_off(where, event.block, _line(event))
+
+    def _is_cut_off(self, where: Where, inner: int, line: float) -> bool:
+        """Say whether checks keep trio away from a line in a block."""
+        frame = self._modules.frame(where.ref)
         around = list(flow.ancestors(frame, inner))
         if any(self._keeps_trio_out(block, where) for block in around):
             return True
         for index, block in enumerate(frame.blocks):
-            is_earlier = block.parent in around and index not in around and block.line < line
+            is_earlier = index not in around and block.line < line
             if is_earlier and _leaves(frame, index) and self._takes_trio_in(index, where):
-                return True
+                while block.parent not in around and self._is_for_missing(block.parent, where):
+                    block = frame.blocks[block.parent]
+                if block.parent in around:
+                    return True
         return False
+
+    def _is_refused(self, ref: FrameRef) -> bool:
+        """Say whether making an object of a class raises while trio runs."""
+        method = self._inference.classes.own_method(ref, "__init__")
+        return method is not None and self._is_cut_off(end_of(method), 0, math.inf)
+
+    def _is_for_missing(self, index: int, where: Where) -> bool:
+        """Say whether a block is there because trio or sniffio may be missing, or may not run."""
+        frame = self._modules.frame(where.ref)
+        block = frame.blocks[index]
+        caught: frozenset[str] = frozenset()
+        if block.kind is BlockKind.TRY:
+            for other in frame.blocks:
+                if other.kind is BlockKind.EXCEPT and other.statement == block.statement:
+                    caught |= self._caught(other.condition, where)
+        elif block.kind is BlockKind.WITH and isinstance(block.condition, facts.Call):
+            values = self._inference.values(block.condition.function, where)
+            if any(isinstance(value, External) and value.name in SUPPRESSING for value in values):
+                caught = self._caught(facts.Display(block.condition.arguments), where)
+        roots = _imported_in(event for event in frame.events if event.block == index)
+        return bool(caught) and caught <= _MISSING | _NO_LIBRARY and roots <= _BACKEND_PACKAGES
 
     def _keeps_trio_out(self, index: int, where: Where) -> bool:
         frame = self._modules.frame(where.ref)
@@ -198,9 +231,8 @@ class Guards:
 
     # --- handlers ---------------------------------------------------------------------
 
-    def _caught(self, index: int, where: Where) -> frozenset[str]:
-        """Return the canonical names of what a handler catches."""
-        condition = self._modules.frame(where.ref).blocks[index].condition
+    def _caught(self, condition: Expression, where: Where) -> frozenset[str]:
+        """Return the canonical names of what a handler of a type catches."""
         if condition == facts.UNKNOWN:
             return _ANY_ERROR
         found: set[str] = set()
@@ -223,17 +255,12 @@ class Guards:
                     yield event, Where(where.path, where.frame, position)
 
     def _is_asyncio_error(self, index: int, where: Where) -> bool:
-        caught = self._caught(index, where)
+        caught = self._caught(self._modules.frame(where.ref).blocks[index].condition, where)
         if caught & _ASYNCIO_ERRORS:
             return True
         tried = list(self._tried(index, where))
         if caught & _MISSING:
-            roots = {
-                event.value.path.partition(".")[0]
-                for event, _ in tried
-                if isinstance(event, StoreEvent) and isinstance(event.value, facts.Symbol)
-            }
-            return bool(roots & (TRIO_PACKAGES | {"anyio"}))
+            return bool(_imported_in(event for event, _ in tried) & _BACKEND_PACKAGES)
         if caught & _NO_LOOP:
             return any(
                 name.startswith((f"{OTHER_BACKEND}.", "sniffio.", "anyio."))
@@ -243,7 +270,7 @@ class Guards:
 
     def _answers_probe(self, index: int, where: Where) -> bool:
         """Say whether a handler is there for the case that no asyncio loop runs."""
-        caught = self._caught(index, where)
+        caught = self._caught(self._modules.frame(where.ref).blocks[index].condition, where)
         names = list(self._called(self._tried(index, where)))
         if caught & _NO_LOOP:
             return any(name in LOOP_PROBES for name in names)
@@ -382,6 +409,15 @@ def _leaves(frame: Frame, block: int) -> bool:
     return any(
         event.block == block and isinstance(event, ReturnEvent | RaiseEvent | BreakEvent)
         for event in frame.events
+    )
+
+
+def _imported_in(events: Iterable[Event]) -> frozenset[str]:
+    """Return the top-level packages that some events import."""
+    return frozenset(
+        event.value.path.partition(".")[0]
+        for event in events
+        if isinstance(event, StoreEvent) and isinstance(event.value, facts.Symbol)
     )
 
 

@@ -144,7 +144,9 @@ EXPECTING: frozenset[str] = frozenset(
 )
 
 # Context managers that end an exception.
-SUPPRESSING: frozenset[str] = frozenset({"contextlib.suppress", "contextlib2.suppress"})
+SUPPRESSING: frozenset[str] = frozenset(
+    {"contextlib.suppress", "contextlib2.suppress", "exceptiongroup.suppress"}
+)
 
 
 class SpawnerKind(enum.Enum):
