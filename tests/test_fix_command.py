@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -110,15 +111,53 @@ def test_a_fix_can_fail_a_run(project: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--unfixable=SCP201", "--fixable=SCP105"])
 def test_a_shared_fix_needs_all_its_rules(project: Path, option: str) -> None:
+    for command in ("check", "fix"):
+        result = run(project, command, option)
+        assert result.stdout.endswith("\nFound 1 error, 1 warning.\n")  # none is promised
+        shown = run(project, command, option, "--output-format=json")
+        assert {one["fix"] for one in json.loads(shown.stdout)} == {None}
+        assert shown.stdout.count("is not among the rules that may be fixed") == 2
     assert run(project, "fix", "--unsafe-fixes", option).returncode == 1
     assert (project / "reader.py").read_text("utf-8") == READER
+
+
+@pytest.mark.parametrize("option", ["--ignore=SCP201", "--select=SCP102"])
+def test_a_shared_fix_does_not_need_a_rule_that_is_off(project: Path, option: str) -> None:
+    result = run(project, "fix", "--unsafe-fixes", option)
+    assert (result.returncode, result.stdout) == (0, "Fixed 1 finding.\nAll checks passed!\n")
+    assert (project / "reader.py").read_text("utf-8") == FIXED
 
 
 def test_a_shared_fix_waits_while_one_of_its_findings_is_suppressed(project: Path) -> None:
     kept = READER.replace("task_group()\n", "task_group()  # scopelint: ignore[SCP201] later\n")
     (project / "reader.py").write_text(kept, "utf-8")
-    assert run(project, "fix", "--unsafe-fixes").returncode == 1
+    result = run(project, "fix", "--unsafe-fixes")
+    assert (result.returncode, result.stdout[-15:]) == (1, "Found 1 error.\n")
     assert (project / "reader.py").read_text("utf-8") == kept
+    shown = run(project, "check", "--output-format=full").stdout
+    told = " ".join(shown.split())
+    assert "no fix: it would repair SCP201, too, which a comment keeps (reader.py:6)" in told
+
+
+@pytest.mark.parametrize("words", [["fix"], ["fix", "--fix-only"], ["check", "--diff"]])
+@pytest.mark.parametrize("paths", [["other.py"], ["."], ["gone.py"]])
+def test_what_cannot_be_looked_at_fails_a_run_that_fixes(
+    project: Path, words: list[str], paths: list[str]
+) -> None:
+    (project / "reader.py").unlink()
+    (project / "other.py").write_text("import anyio\nanyio.create_task_group(\n", "utf-8")
+    result = run(project, *words, *paths)
+    assert result.returncode == 1
+    place, reason = ("gone.py: ", "no such") if paths == ["gone.py"] else ("other.py:2:", "never")
+    assert place in result.stdout + result.stderr
+    assert reason in result.stdout + result.stderr
+    assert "passed" not in result.stdout
+
+
+def test_standard_input_that_does_not_parse_fails_a_run_that_fixes(project: Path) -> None:
+    result = run(project, "fix", "-", stdin="def f(:\n")
+    assert (result.returncode, result.stdout) == (1, "def f(:\n")
+    assert "invalid-syntax" in result.stderr
 
 
 def test_only_findings_of_the_named_paths_are_fixed(project: Path) -> None:

@@ -99,9 +99,11 @@ class Files:
 
     def is_on(self, finding: Finding) -> bool:
         """Say whether a finding is one to report: in a selected file, by a rule that is on."""
-        path = finding.site.path
-        is_selected = path.removeprefix(self.absolute("")) in self.project.selected
-        return is_selected and finding.code in self.chosen.codes(path)
+        return self.is_selected(finding) and finding.code in self.chosen.codes(finding.site.path)
+
+    def is_selected(self, finding: Finding) -> bool:
+        """Say whether a finding is in a file that the run reports on."""
+        return finding.site.path.removeprefix(self.absolute("")) in self.project.selected
 
     def absolute(self, path: str) -> str:
         """Return the absolute path of a file."""

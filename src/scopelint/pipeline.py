@@ -26,6 +26,7 @@ from scopelint.model import (
     Change,
     Explanation,
     Finding,
+    Fix,
     FixReport,
     Offered,
     Outcome,
@@ -60,7 +61,8 @@ def check(config: Config, progress: Progress | None = None) -> Report:
     for project in discovery.projects:
         memory = ProjectMemory.of(project, folder)
         asked = _asked(config, configuration, project)
-        outcomes.append(_outcome(memory, asked, open_files))
+        found = _outcome(memory, asked, open_files)
+        outcomes.append(_repairable(found, configuration.at(project.root), project.root))
         memory.save()
     report = _report(config, discovery, outcomes, _given(config, discovery))
     return _compared(report, config, configuration, discovery)
@@ -129,6 +131,7 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     `ScopelintError` as `check` does.
     """
     # A run that only checks does without.
+    from scopelint.analysis import unread
     from scopelint.fix.rounds import fixed, groups
 
     names = _names()
@@ -142,25 +145,47 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
         files = _opened(config, configuration, steps, ProjectMemory(project, None))
         fixable = configuration.at(project.root).fixable_codes(names)
 
-        def is_wanted(
+        def is_allowed(
             finding: Finding, files: Files = files, fixable: Container[str] = fixable
         ) -> bool:
-            return finding.code in fixable and files.is_on(finding)
+            return finding.code in fixable and files.is_selected(finding)
 
-        done = fixed(functools.partial(_look, files), is_wanted, choose)
+        done = fixed(functools.partial(_look, files), files.is_on, is_allowed, choose)
         texts.update({files.absolute(path): text for path, text in done.texts.items()})
         left = (finding for finding in done.state.findings if files.is_on(finding))
         silenced = (one for one in done.state.suppressed if files.is_on(one.finding))
-        failures = files.with_texts(done.texts).failed()
-        outcomes.append(Outcome(tuple(left), tuple(silenced), failures))
+        last = files.with_texts(done.texts)
+        failures = unread(last, [*last.seeds, *sorted(last.project.named)])
+        rest = Outcome(tuple(left), tuple(silenced), failures)
+        outcomes.append(_repairable(rest, configuration.at(project.root), project.root))
         report = replace(
             report,
             applied=(*report.applied, *done.applied),
             failed=(*report.failed, *done.failed),
             changes=(*report.changes, *groups(done, files.text_of, files.absolute(""))),
         )
-    rest = _report(config, discovery, outcomes, texts)
-    return replace(report, report=_compared(rest, config, configuration, discovery))
+    found = _report(config, discovery, outcomes, texts)
+    return replace(report, report=_compared(found, config, configuration, discovery))
+
+
+def _repairable(outcome: Outcome, settings: Settings, root: str) -> Outcome:
+    """Return an outcome without the fixes that no run applies, which get a reason instead."""
+    barred: dict[Fix | None, str] = {}
+    for one in outcome.suppressed:
+        place = f"{one.finding.site.path.removeprefix(f'{root}/')}:{one.finding.site.span.line}"
+        code = one.finding.code
+        barred[one.finding.fix] = f"it would repair {code}, too, which a comment keeps ({place})"
+    if settings.limits_fixes:
+        fixable = settings.fixable_codes(_names())
+        for finding in outcome.findings:
+            if finding.code not in fixable:
+                barred[finding.fix] = f"{finding.code} is not among the rules that may be fixed"
+    barred.pop(None, None)
+    findings = (
+        replace(one, fix=None, fix_refused=barred[one.fix]) if one.fix in barred else one
+        for one in outcome.findings
+    )
+    return replace(outcome, findings=tuple(findings)) if barred else outcome
 
 
 def _look(files: Files, texts: Mapping[str, str]) -> State:

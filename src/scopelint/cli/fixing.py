@@ -87,7 +87,8 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
         if not config.quiet:
             more = f", {choice.waiting} more with `--unsafe-fixes`" if choice.waiting else ""
             complain(f"Would fix {_counted(done)}{more}.")
-        return FOUND if changes else CLEAN
+        _complain_of_failures(done)
+        return FOUND if changes or done.report.failures else CLEAN
     is_written = _write(done.changes) if config.stdin is None else _hand_back(config.stdin, changes)
     with _told_apart(config):
         _tell(config, wishes, done, write_report, is_written=is_written)
@@ -96,7 +97,7 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
     if wishes.exit_non_zero_on_fix and done.applied:
         return FOUND
     fails = any(finding.level is not Level.NOTE for finding in done.report.findings)
-    return FOUND if not wishes.fix_only and (fails or done.report.failures) else CLEAN
+    return FOUND if done.report.failures or (fails and not wishes.fix_only) else CLEAN
 
 
 def _hand_back(raw: bytes, changes: Sequence[Change]) -> bool:
@@ -132,8 +133,19 @@ def _tell(
         and (wishes.fix_only or done.applied)
     ):
         write(f"Fixed {_counted(done)}.\n" if is_written else "")
-    if not wishes.fix_only:
+    if wishes.fix_only:
+        _complain_of_failures(done)
+    else:
         write_report(done)
+
+
+def _complain_of_failures(done: FixReport) -> None:
+    """Tell what could not be looked at, where no report does."""
+    from scopelint.report import shown_path
+
+    for failure in done.report.failures:
+        line = "" if failure.span is None else f":{failure.span.line}"
+        complain(f"error: {shown_path(failure.path, _here())}{line}: {failure.message}")
 
 
 def _write(groups: Sequence[Sequence[Change]]) -> bool:

@@ -58,6 +58,11 @@ class Settings:
             for one in (*self.selections, self.fixable)
         )
 
+    @property
+    def limits_fixes(self) -> bool:
+        """Say whether only some rules may be fixed."""
+        return self.fixable.select is not None or bool(self.fixable.ignore)
+
     def codes(self, known: Mapping[str, str]) -> frozenset[str]:
         """Return the codes of the rules that are on; ``known`` maps every code to its name.
 

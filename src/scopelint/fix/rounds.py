@@ -40,20 +40,22 @@ class Outcome:
 def fixed(
     look: Callable[[Texts], State],
     is_wanted: Callable[[Finding], bool],
+    is_allowed: Callable[[Finding], bool],
     choose: Callable[[Offered], bool],
 ) -> Outcome:
     """Apply the fixes that are chosen, at most ten rounds of them.
 
     ``look`` checks the project with some texts in the place of those on disk. A fix is offered if
-    all its findings are wanted. It is left out, and told as failed, if a file does not parse
-    after it, if one of its findings stays, or if there is a finding that was not there before.
+    one of its findings is wanted and all are allowed to go. It is left out, and told as failed, if
+    a file does not parse after it, if a wanted finding stays, or if there is one that was not there
+    before.
     """
     outcome = Outcome(look({}))
     chosen: dict[_Key, bool] = {}
     failed: set[_Key] = set()
     for _ in range(MAX_ROUNDS):
         batch: list[Offered] = []
-        for offered in _offers(outcome.state, is_wanted):
+        for offered in _offers(outcome.state, is_wanted, is_allowed):
             if _key(offered) in failed:
                 continue
             if _key(offered) not in chosen:
@@ -72,7 +74,9 @@ def fixed(
     return outcome
 
 
-def _offers(state: State, is_wanted: Callable[[Finding], bool]) -> Iterator[Offered]:
+def _offers(
+    state: State, is_wanted: Callable[[Finding], bool], is_allowed: Callable[[Finding], bool]
+) -> Iterator[Offered]:
     """Yield the fixes of a state, each once, if no comment asks to keep one of its findings."""
     by_fix: dict[Fix, list[Finding]] = {}
     for finding in state.findings:
@@ -80,14 +84,15 @@ def _offers(state: State, is_wanted: Callable[[Finding], bool]) -> Iterator[Offe
             by_fix.setdefault(finding.fix, []).append(finding)
     kept = {one.finding.fix for one in state.suppressed}
     for fix, findings in by_fix.items():
-        if fix in kept or not all(is_wanted(finding) for finding in findings):
+        wanted = tuple(finding for finding in findings if is_wanted(finding))
+        if fix in kept or not wanted or not all(map(is_allowed, findings)):
             continue
         workspace = state.planner.workspace
         changes = (
             Change(workspace.absolute(path), workspace.text(path), text)
             for path, text in sorted(_after(state, fix).items())
         )
-        yield Offered(fix, tuple(findings), tuple(changes))
+        yield Offered(fix, wanted, tuple(changes))
 
 
 def _after(state: State, fix: Fix) -> Texts:
