@@ -69,7 +69,12 @@ def test_a_later_place_selects_anew_or_changes_what_is_selected(
 
 @pytest.mark.parametrize(
     ("selector", "nearest"),
-    [("SCP202", "SCP201"), ("scp102", "SCP102"), ("manual-entry", "manual-scope-entry")],
+    [
+        ("SCP202", "SCP201"),
+        ("SCP9", "SCP201"),
+        ("scp102", "SCP102"),
+        ("manual-entry", "manual-scope-entry"),
+    ],
 )
 def test_an_unknown_selector_names_the_nearest_one(selector: str, nearest: str) -> None:
     with pytest.raises(ScopelintError) as caught:
@@ -173,7 +178,9 @@ def mistakes() -> Iterator[tuple[str, str]]:
     """Yield configuration that makes no sense, and what is said of it."""
     yield "slect = []", "unknown option `slect`; did you mean `select`?"
     yield "per_file_ignores = {}", "unknown option `per_file_ignores`; did you mean"
-    yield "[lint]\nselect = []", "unknown option `lint`; did you mean"
+    yield "[lint]\nselect = []", "unknown option `lint`"
+    yield "backends = []", "`backends` must be a list of backends, not []"
+    yield "output-format = 'xml'", "`output-format` has no `xml`; there is full, concise, grouped,"
     yield 'select = "SCP1"', "`select` must be a list of rules, not 'SCP1'"
     yield "select = [1]", "`select` must be a list of rules, not 1"
     yield 'ignore = [""]', "`ignore` must be a list of rules, not ''"

@@ -77,7 +77,7 @@ def value_of(option: Option) -> dict[str, object]:
         case Kind.PATTERNS:
             return {"type": "array", "items": {"type": "string", "pattern": r"\S"}}
         case Kind.BACKENDS:
-            return {"type": "array", "items": {"enum": list(option.choices)}}
+            return {"type": "array", "minItems": 1, "items": {"enum": list(option.choices)}}
         case Kind.CARRIERS:
             pattern = r"^!?[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
             return {"type": "array", "items": {"type": "string", "pattern": pattern}}

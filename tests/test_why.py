@@ -225,6 +225,19 @@ def test_the_command_prints_what_is_known_and_what_rules_say(reader: Path) -> No
     )
 
 
+def test_a_line_without_objects_that_a_rule_reports_is_not_said_to_be_empty(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    code = "import asyncio\n\n\nasync def f():\n    asyncio.create_task(f())\n"
+    (tmp_path / "app.py").write_text(code, "utf-8")
+    result = run("why", "app.py:5", at=tmp_path)
+    head = "app.py:5: asyncio.create_task(f())\n\nSCP305 dropped-task: reports warning: "
+    assert result.stdout.startswith(head)
+    nothing = run("why", "app.py:2", at=tmp_path).stdout
+    assert nothing.startswith("app.py:2: \n\nNo object on this line could matter to a rule.\n\n")
+
+
 def test_a_place_may_be_pasted_as_check_prints_it(reader: Path) -> None:
     plain = run("why", "reader.py:10", at=reader.parent).stdout
     assert run("why", "reader.py:10:15:", at=reader.parent).stdout == plain

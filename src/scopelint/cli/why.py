@@ -13,7 +13,7 @@ from scopelint.cli.terminal import CLEAN, write
 @click.command("why")
 @click.argument("place", metavar="PATH:LINE")
 def command(place: str) -> int:
-    """Say what is known of a line, and why each rule speaks of it or keeps silent."""
+    """Tell what is known of a line, and why each rule reports it or not."""
     match = re.fullmatch(r"(?P<path>.+?):(?P<line>\d+)(?::\d+)?:?", place)
     if match is None:
         raise click.UsageError(f"`{place}` names no line; write it as app/query.py:12.")

@@ -119,7 +119,8 @@ def _value(option: Option, value: object, origin: str) -> Value:
 
 
 def _words(option: Option, value: object, origin: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
+    is_empty = option.kind is Kind.BACKENDS and value == []
+    if not isinstance(value, list | tuple) or is_empty:
         raise _wrong(option, value, origin)
     for word in value:
         if not isinstance(word, str) or not word.strip():

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from scopelint.model import ScopelintError
 
 _ALL = "ALL"
+# More words than these make no readable sentence.
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,15 @@ def matching_codes(
 
 
 def nearest_word(word: str, known: Sequence[str]) -> str:
-    """Return the end of a complaint about an unknown word, which names the nearest known one."""
+    """Return the end of a complaint about an unknown word: the nearest known one, or all of few."""
     # Only a mistyped word needs it.
     import difflib
 
     by_spelling = {spelling.lower(): spelling for spelling in known}
-    nearest = difflib.get_close_matches(word.lower(), sorted(by_spelling), n=1, cutoff=0)
-    return f"; did you mean `{by_spelling[nearest[0]]}`?" if nearest else ""
+    nearest = difflib.get_close_matches(word.lower(), sorted(by_spelling), n=1, cutoff=0.5)
+    if nearest:
+        return f"; did you mean `{by_spelling[nearest[0]]}`?"
+    return f"; there is {', '.join(known)}" if len(known) <= _FEW else ""
 
 
 def _match(selector: str, known: Mapping[str, str], origin: str) -> tuple[int, frozenset[str]]:

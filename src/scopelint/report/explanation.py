@@ -20,9 +20,10 @@ def _lines(explanation: Explanation, source_line: str, here: str) -> Iterator[st
     for known in explanation.known:
         yield f"`{known.text}`: {'; or '.join(known.sentences)}"
         yield from (_place(related, here) for related in known.related)
-    if not explanation.known:
+    if not (explanation.known or explanation.verdicts):
         yield "No object on this line could matter to a rule."
-    yield ""
+    if explanation.known or not explanation.verdicts:
+        yield ""
     for verdict in explanation.verdicts:
         yield f"{verdict.code} {verdict.name}: {_stance(verdict)}: {verdict.sentence}"
         yield from (_place(related, here) for related in verdict.related)
