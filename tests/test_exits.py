@@ -45,6 +45,18 @@ REFUSED = {
         "SCP102",
         "the exit is not reached from here (app.py:10)",
     ),
+    "a generator that waits with the scope open": (
+        ENTER + "        try:\n            yield 1\n        finally:\n"
+        "            await tg.__aexit__(None, None, None)\n",
+        "SCP102",
+        "the generator waits at a `yield` with the scope open (app.py:10)",
+    ),
+    "another scope that is left in between": (
+        ENTER + "        scope = anyio.CancelScope()\n        scope.__enter__()\n"
+        "        await tg.__aexit__(None, None, None)\n        scope.__exit__(None, None, None)\n",
+        "SCP102",
+        "`tg` is entered or left alone in between (app.py:11)",
+    ),
     "a step behind the exit": (
         ENTER + "        try:\n            pass\n        finally:\n"
         "            await tg.__aexit__(None, None, None)\n            print()\n",

@@ -11,15 +11,19 @@ from scopelint.codemods.blocks import Entered, opening
 from scopelint.codemods.pairs import commented, guarding, values_of
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.libraries import ENTER_METHODS, EXIT_METHODS
 
 _Block = cst.IndentedBlock | cst.Module
 _TOLD = "sys.exc_info()"
 
 
-def in_place(tree: Tree, scope: Entered, exit_: Anchor) -> tuple[Rewritten, bool]:
+def in_place(
+    tree: Tree, scope: Entered, exit_: Anchor, *, may_yield: bool
+) -> tuple[Rewritten, bool]:
     """Return a file with a block instead of two calls, and whether it is told of errors as before.
 
-    Raises `RefusedError` if the exit is not reached on all paths, or more depends on it.
+    Raises `RefusedError` if the exit is not reached on all paths, more depends on it, or the block
+    would hold a ``yield`` that it must not hold, or half of what another scope does.
     """
     entry, leaving = tree.at(scope.entry), tree.at(exit_)
     assert isinstance(entry, cst.Call)
@@ -33,11 +37,31 @@ def in_place(tree: Tree, scope: Entered, exit_: Anchor) -> tuple[Rewritten, bool
         raise tree.refused("the value of the exit is used", leaving)
     body = list(block.body)
     at, end = body.index(opened), _end(tree, body, closed)
-    inner, is_told = _inner(tree, body[at + 1 : end + 1], closed, leaving)
+    held = body[at + 1 : end + 1]
+    _look_between(tree, held, leaving, may_yield=may_yield)
+    inner, is_told = _inner(tree, held, closed, leaving)
     found = opening(tree, scope, body, at, inner)
     new = [*found.before, found.head, *body[end + 1 :]]
     changed = tree.changed({block: lambda old: old.with_changes(body=new)})
     return Rewritten(commented(tree, changed, opened)), is_told
+
+
+def _look_between(
+    tree: Tree, held: Sequence[cst.CSTNode], leaving: cst.Call, *, may_yield: bool
+) -> None:
+    """Refuse a block around a ``yield``, or around one half of another entry and exit."""
+    halves: dict[str | None, cst.Call] = {}
+    for node in (node for statement in held for node in values_of(statement)):
+        if isinstance(node, cst.Yield) and not may_yield:
+            raise tree.refused("the generator waits at a `yield` with the scope open", node)
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            continue
+        if node is not leaving and node.func.attr.value in ENTER_METHODS | EXIT_METHODS:
+            receiver = spelled(node.func.value)
+            if halves.pop(receiver, None) is None:
+                halves[receiver] = node
+    for receiver, half in halves.items():
+        raise tree.refused(f"`{receiver}` is entered or left alone in between", half)
 
 
 def _line(tree: Tree, call: cst.Call) -> cst.SimpleStatementLine:

@@ -42,7 +42,9 @@ def _block(workspace: Workspace, key: ObjectKey) -> Plan:
         raise RefusedError(f"it is entered or left in several places ({path}:{last})")
     path = entries[0].where.path
     scope = entered(workspace, entries[0])
-    rewritten, is_told = in_place(workspace.tree(path), scope, anchor_of(exits[0]))
+    may_yield = workspace.index.inference.is_generator_manager(entries[0].where.ref)
+    tree, leaving = workspace.tree(path), anchor_of(exits[0])
+    rewritten, is_told = in_place(tree, scope, leaving, may_yield=may_yield)
     is_group = any(held.kind is ScopeKind.TASK_GROUP for _, held in entries[0].scopes)
     applicability = Applicability.SAFE if is_told else Applicability.UNSAFE
     effect = EFFECT if is_group else "a cancellation of the scope now ends behind the block"
