@@ -22,7 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus import Package, unpacked
+from corpus import unpacked
+from corpus_data import Package
 
 NAME = "claude-agent-sdk"
 LATER = "0.1.68"

@@ -3,7 +3,8 @@
 The packages are downloaded and unpacked into a cache outside version control; nothing of theirs
 is installed or run (pip asks the build backend of an sdist for its metadata). The exit code is 1
 if a label is missed without an explanation, or if something is reported where nothing, or less,
-should be.
+should be; with `--fix`, which fixes copies of the packages, if a fix leaves something wrong, or a
+finding has neither a fix nor a reason why it has none.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+
+from corpus_data import (
+    ANSWERS,
+    Findings,
+    Found,
+    Label,
+    Package,
+    Place,
+    RawFinding,
+    RawLabel,
+    RawSite,
+)
+from corpus_fixes import fix_all
 
 HERE = Path(__file__).resolve().parent
 PACKAGES_FILE = HERE / "corpus" / "packages.txt"
@@ -30,101 +43,6 @@ LIMITS_FILE = HERE / "corpus" / "known_limits.json"
 
 # Its wheels carry a large bundled program, its sdists carry the tests.
 SDIST_PACKAGES = frozenset({"claude-agent-sdk"})
-
-# The codes that answer a label; a shape that is not here has no rule yet.
-ANSWERS: Mapping[str, frozenset[str]] = {
-    "a_cross_task_by_construction": frozenset({"SCP101"}),
-    "a_dunder_carrier": frozenset({"SCP101", "SCP102", "SCP204"}),
-    "a_dunder_method_scope": frozenset({"SCP101", "SCP102", "SCP204"}),
-    "a_dunder_own_dunder_scope": frozenset({"SCP103", "SCP104", "SCP106"}),
-    "b_exitstack": frozenset({"SCP101", "SCP105"}),
-    "c_attr_store": frozenset({"SCP201", "SCP202"}),
-    "d_asyncio_in_anyio": frozenset({"SCP301", "SCP302", "SCP303", "SCP304"}),
-    "h_dropped_task": frozenset({"SCP305"}),
-    "e_yield_in_scope": frozenset({"SCP401"}),
-    "f_no_aclosing": frozenset({"SCP402"}),
-}
-
-Place = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One release of a published package."""
-
-    name: str
-    version: str
-
-    def __str__(self) -> str:
-        """Return the requirement that pins it."""
-        return f"{self.name}=={self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """One hand-read occurrence: what a reader says about a line."""
-
-    package: Package
-    path: str
-    line: int
-    shape: str
-    verdict: str
-    why: str
-
-    def __str__(self) -> str:
-        """Return the key under which a known limit names it."""
-        return f"{self.package}/{self.path}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One finding of the tool, with paths as the labels write them."""
-
-    package: Package
-    place: Place
-    code: str
-    level: str
-    message: str
-    related: frozenset[Place]
-
-    def __str__(self) -> str:
-        """Return it as one line of the report."""
-        return f"{self.package}/{self.place[0]}:{self.place[1]}: {self.code} {self.message}"
-
-
-class RawLabel(TypedDict):
-    """A line of the file of labels."""
-
-    package: str
-    version: str
-    path: str
-    line: int
-    shape: str
-    verdict: str
-    why: str
-
-
-class RawLocation(TypedDict):
-    """A position in the JSON report."""
-
-    row: int
-    column: int
-
-
-class RawSite(TypedDict):
-    """A related site in the JSON report."""
-
-    filename: str
-    location: RawLocation
-
-
-class RawFinding(RawSite):
-    """A finding in the JSON report."""
-
-    code: str
-    message: str
-    severity: str
-    related: list[RawSite]
 
 
 class Outcome(enum.Enum):
@@ -151,9 +69,6 @@ class Judgement:
     remark: str
 
 
-Findings = Mapping[Package, Sequence[Found]]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return the exit code."""
     options = parse(arguments)
@@ -167,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     limits: dict[str, str] = json.loads(LIMITS_FILE.read_text(encoding="utf-8"))
     labels = [label for label in read_labels() if label.package in packages]
     findings = check_all(packages, options.cache, options.prescan)
+    if options.fix:
+        trees = {package: unpacked(package, options.cache) for package in packages}
+        return fix_all(findings, labels, trees, options.diffs)
     judgements = [
         judge(label, findings[label.package], limits)
         for label in labels
@@ -187,6 +105,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[""],
         metavar="a,b,c",
         help="judge only the labels whose shape begins so",
+    )
+    parser.add_argument("--fix", action="store_true", help="fix copies of the packages instead")
+    parser.add_argument(
+        "--diffs", type=Path, metavar="DIR", help="with --fix: where to write what is changed"
     )
     parser.add_argument("--package", metavar="NAME", help="a name, or NAME==VERSION")
     parser.add_argument("--cache", type=Path, default=HERE / ".corpus", metavar="DIR")
@@ -289,6 +211,9 @@ def check(package: Package, tree: Path, prescan: bool) -> list[Found]:
             raw["severity"],
             raw["message"],
             frozenset(place(site, tree) for site in raw["related"]),
+            Path(raw["filename"]).relative_to(tree.resolve()).as_posix(),
+            raw["fix"] and raw["fix"]["applicability"],
+            raw["fix_refused"],
         )
         for raw in raws
     ]

@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus import Package, unpacked
+from corpus import unpacked
+from corpus_data import Package
 
 HERE = Path(__file__).resolve().parent
 BIG = HERE / "speed" / "packages.txt"

@@ -98,7 +98,7 @@ def _kept_in_line(task: str) -> Change:
 
 def _with_set(module: cst.Module) -> cst.Module:
     """Return a module with the set of tasks behind its imports."""
-    end = end_of_imports(module) + 1
+    end = _end_of_head(module)
     comment = cst.EmptyLine(
         indent=False, comment=cst.Comment("# The event loop itself holds its tasks only weakly.")
     )
@@ -107,3 +107,21 @@ def _with_set(module: cst.Module) -> cst.Module:
         leading_lines=[cst.EmptyLine(indent=False), comment]
     )
     return module.with_changes(body=[*module.body[:end], line, *module.body[end:]])
+
+
+def _end_of_head(module: cst.Module) -> int:
+    """Return how many statements the imports take, with those under a condition or tried."""
+    end = start = end_of_imports(module) + 1
+    for index, line in enumerate(module.body[start:], start + 1):
+        lines = [line]
+        if isinstance(line, cst.If | cst.Try):
+            lines = list(line.body.body) if isinstance(line.body, cst.IndentedBlock) else []
+        if not any(
+            isinstance(part, cst.Import | cst.ImportFrom)
+            for each in lines
+            if isinstance(each, cst.SimpleStatementLine)
+            for part in each.body
+        ):
+            break
+        end = index
+    return end
