@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import libcst as cst
 
@@ -113,9 +113,9 @@ def _end_of_head(module: cst.Module) -> int:
     """Return how many statements the imports take, with those under a condition or tried."""
     end = start = end_of_imports(module) + 1
     for index, line in enumerate(module.body[start:], start + 1):
-        lines = [line]
+        lines: Sequence[cst.CSTNode] = [line]
         if isinstance(line, cst.If | cst.Try):
-            lines = list(line.body.body) if isinstance(line.body, cst.IndentedBlock) else []
+            lines = line.body.body
         if not any(
             isinstance(part, cst.Import | cst.ImportFrom)
             for each in lines
