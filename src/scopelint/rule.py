@@ -38,6 +38,7 @@ class Repair(enum.Enum):
     OWN_SHIELD = "the group's own shield"
     IN_PLACE = "in place"
     OWNED_STACK = "owner of an exit stack"
+    OWNED_CARRIER = "owner of a carrier"
     HANDLE = "handle"
     EQUIVALENT = "anyio equivalent"
     KEEP = "keeping a task"

@@ -9,6 +9,7 @@ from typing import NoReturn
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.mentions import check_string, is_tested, verdict
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -69,7 +70,7 @@ class _Owner:
     def look_at(self, node: cst.CSTNode) -> None:
         """Look at a node, if it names the group or may do so."""
         if isinstance(node, cst.SimpleString):
-            self._look_at_string(node)
+            check_string(self._tree, node, self._kept.attributes)
             return
         verdict = self._verdict(node)
         if verdict is not False and not self._is_fine(node):
@@ -89,18 +90,7 @@ class _Owner:
         return any(node is not None and self.is_entered(node) for node in self._creations)
 
     def _verdict(self, node: cst.CSTNode) -> bool | None:
-        if isinstance(node, cst.NamedExpr):
-            return self._verdict(node.target)
-        if isinstance(node, cst.Attribute):
-            if node.attr.value not in self._kept.attributes:
-                return False
-        elif not isinstance(node, cst.Name) or self._tree.is_no_variable(node):
-            return False
-        text = spelled(node)
-        if text is None:
-            return None if isinstance(node, cst.Attribute) else False
-        default = None if isinstance(node, cst.Attribute) else False
-        return self._kept.names.get((self._tree.frame(node), text), default)
+        return verdict(self._tree, node, self._kept.attributes, self._kept.names)
 
     # --- uses that stay as they are -----------------------------------------------------
 
@@ -109,12 +99,10 @@ class _Owner:
         match parent:
             case cst.Attribute(value=value, attr=cst.Name(value=name)) if value is node:
                 return self._is_fine_attribute(parent, name)
-            case cst.Comparison(comparisons=[cst.ComparisonTarget(comparator=cst.Name("None"))]):
-                return parent.left is node
             case cst.Expr():
                 return True
             case _:
-                return self._is_tested(node)
+                return is_tested(self._tree, node)
 
     def _is_fine_attribute(self, node: cst.Attribute, name: str) -> bool:
         outer = self._tree.parent(node)
@@ -131,23 +119,6 @@ class _Owner:
                     return True
                 call = self._tree.parent(outer)
                 return outer.attr.value == "cancel" and isinstance(call, cst.Call)
-            case _:
-                return False
-
-    def _is_tested(self, node: cst.CSTNode) -> bool:
-        """Say whether only the truth of an expression matters, or its being ``None``."""
-        parent = self._tree.parent(node)
-        match parent:
-            case cst.If(test=test) | cst.While(test=test) | cst.IfExp(test=test):
-                return test is node
-            case cst.Assert(test=test):
-                return test is node
-            case cst.UnaryOperation(operator=cst.Not()):
-                return True
-            case cst.BooleanOperation(left=left, operator=cst.And()) if left is node:
-                return True
-            case cst.BooleanOperation():
-                return self._is_tested(parent)
             case _:
                 return False
 
@@ -334,22 +305,8 @@ class _Owner:
         self.changes[node] = lambda _: node.with_changes(value=text)
         return True
 
-    def _look_at_string(self, node: cst.SimpleString) -> None:
-        if node.raw_value not in self._kept.attributes:
-            return
-        argument = self._tree.parent(node)
-        call = self._tree.parent(argument)
-        if isinstance(argument, cst.Arg) and isinstance(call, cst.Call):
-            name = (spelled(call.func) or "").rpartition(".")[2]
-            if name in _BY_STRING:
-                self._refuse(f"`{name}` is given its name", node)
-
     def _refuse(self, sentence: str, node: cst.CSTNode) -> NoReturn:
         raise self._tree.refused(sentence, node)
-
-
-# What reaches an attribute by its name in a string.
-_BY_STRING = frozenset({"getattr", "setattr", "delattr", "object", "attrgetter"})
 
 
 def _error_of(call: cst.Call) -> str | None:

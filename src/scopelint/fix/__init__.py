@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from scopelint.codemods import Import, RefusedError, Rewritten
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import UnreadableError, parse
-from scopelint.fix import endings, equivalents, exits, handle, inplace, keep, lifespan, owner, stack
+from scopelint.fix import (
+    carrier,
+    endings,
+    equivalents,
+    exits,
+    handle,
+    inplace,
+    keep,
+    lifespan,
+    owner,
+    stack,
+)
 from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.model import Edit, Fix, Site
@@ -22,6 +33,7 @@ PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
     Repair.FORWARD: exits.plan_forward,
     Repair.OWN_SHIELD: exits.plan_shield,
     Repair.OWNED_STACK: stack.plan,
+    Repair.OWNED_CARRIER: carrier.plan,
     Repair.IN_PLACE: inplace.plan,
     Repair.HANDLE: handle.plan,
     Repair.EQUIVALENT: equivalents.plan,

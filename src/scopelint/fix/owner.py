@@ -35,7 +35,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         raise RefusedError("only a group kept on an attribute or in a global can have an owner")
     if key.is_element:
         raise RefusedError("there is no owner for groups in a container")
-    _check_relatives(workspace, key)
+    check_relatives(workspace, key)
     helper = helper_for(workspace, key.owner.path, OWNER)
     keys = _twins(workspace, key)
     names = sorted({each.name for each in keys})
@@ -138,7 +138,7 @@ def _started(
                     continue
 
 
-def _check_relatives(workspace: Workspace, key: ObjectKey) -> None:
+def check_relatives(workspace: Workspace, key: ObjectKey) -> None:
     """Refuse an attribute that classes may share through a base outside the project."""
     if key.home is not Home.ATTRIBUTE:
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.stack import OWNER, owned
-from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, StoreEvent
+from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression
 from scopelint.fix.helper import helper_for
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.lifetimes import Act, Operation
@@ -75,12 +75,12 @@ def _creations(
         return
     stacks = _stacks(workspace, value, where)
     if not stacks:
-        raise _refused(workspace, f"`{render(value)}` is not known to be a new exit stack", where)
+        raise workspace.refused(f"`{render(value)}` is not known to be a new exit stack", where)
     for instance in stacks:
         if instance.made_by != _STACK:
-            raise _refused(workspace, f"it is a `{_label(workspace, instance)}`", where)
+            raise workspace.refused(f"it is a `{_label(workspace, instance)}`", where)
         if instance.origin is None:
-            raise _refused(workspace, "where the stack is made was not found", where)
+            raise workspace.refused("where the stack is made was not found", where)
         found, call = _event(workspace, instance.origin)
         inner = workspace.index.lifetimes.objects.key(value, where)
         if inner is not None and inner not in seen:
@@ -113,10 +113,10 @@ def _check_fill(workspace: Workspace, fill: Operation) -> None:
     for _, held in fill.scopes:
         if held.carrier is None and held.kind in _FOR_THE_CALLER:
             sentence = f"the {held.label} entered there bounds its caller"
-            raise _refused(workspace, sentence, fill.where)
+            raise workspace.refused(sentence, fill.where)
         if _method(workspace, fill) == "enter_context":
             name = _described(held)
-            raise _refused(workspace, f"{name} is entered there by the calling task", fill.where)
+            raise workspace.refused(f"{name} is entered there by the calling task", fill.where)
 
 
 def _check_pushes(workspace: Workspace, key: ObjectKey) -> None:
@@ -130,7 +130,7 @@ def _check_pushes(workspace: Workspace, key: ObjectKey) -> None:
             assert isinstance(function, facts.Attribute)
             if lifetimes.objects.key(function.base, operation.where) == key:
                 sentence = "it leaves there what the calling task entered by hand"
-                raise _refused(workspace, sentence, operation.where)
+                raise workspace.refused(sentence, operation.where)
 
 
 def _argument(workspace: Workspace, fill: Operation) -> Expression:
@@ -167,12 +167,3 @@ def _event(workspace: Workspace, place: Place) -> tuple[Where, CallEvent]:
 def _anchor(workspace: Workspace, where: Where, place: Place) -> Anchor:
     _, event = _event(workspace, place)
     return Anchor(where.frame, AnchorKind.CALL, event.ordinal)
-
-
-def _refused(workspace: Workspace, sentence: str, where: Where) -> RefusedError:
-    event = workspace.index.modules.frame(where.ref).events[where.event]
-    span = event.call.span if isinstance(event, CallEvent) else None
-    if isinstance(event, StoreEvent):
-        span = event.span
-    line = f":{span.line}" if span is not None else ""
-    return RefusedError(f"{sentence} ({where.path}{line})")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from scopelint.codemods import Rewritten
+from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.trees import Tree, tree_of
 from scopelint.config import ProjectSettings
+from scopelint.facts import CallEvent
 from scopelint.index import ProjectIndex
-from scopelint.model import Applicability
+from scopelint.index.values import Where
+from scopelint.model import Applicability, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,10 @@ class Workspace:
         if top is None:
             return ""
         return path.rpartition("/")[0][len(top.rpartition("/")[0]) :].strip("/").replace("/", ".")
+
+    def refused(self, sentence: str, where: Where) -> RefusedError:
+        """Return a refusal that names the line of an event."""
+        event = self.index.modules.frame(where.ref).events[where.event]
+        span = event.call.span if isinstance(event, CallEvent) else getattr(event, "span", None)
+        line = f":{span.line}" if isinstance(span, Span) else ""
+        return RefusedError(f"{sentence} ({where.path}{line})")

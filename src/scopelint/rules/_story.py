@@ -238,10 +238,8 @@ def stack_offer(project: ProjectIndex, key: ObjectKey) -> Offer:
         seen.add(key)
 
 
-def offer(
-    project: ProjectIndex, key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]
-) -> Offer | None:
-    """Return the repair of an object that is entered by hand: a block, or an owner for a group."""
+def offer(project: ProjectIndex, key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]) -> Offer:
+    """Return the repair of an object that is entered by hand: a block, or an owner."""
     operations = [op for op in project.lifetimes.by_object.get(key, ()) if op.act in VERBS]
     is_one_function = len({operation.where.ref for operation in operations}) == 1
     if is_one_function and {op.act for op in operations} == {Act.ENTER, Act.EXIT}:
@@ -249,4 +247,4 @@ def offer(
             return Offer(Repair.IN_PLACE, key)
     if any(is_group(held) for _, held in scopes):
         return Offer(Repair.OWNER, key)
-    return None
+    return Offer(Repair.OWNED_CARRIER, key)

@@ -68,6 +68,8 @@ class ScopeExitInOtherTask(Rule):
         offer = None
         if any(held.kind is ScopeKind.EXIT_STACK for _, held in operation.scopes):
             offer = _story.stack_offer(project, operation.key)
+        elif operation.act is not Act.FILL:
+            offer = _story.offer(project, operation.key, operation.scopes)
         yield self._report(project, hand_over, lowered, message, related, offer)
 
     def _unresolved(

@@ -1,0 +1,67 @@
+"""What the mentions of an object in a file are: whether they name it, and what they ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import libcst as cst
+
+from scopelint.codemods.trees import Tree, spelled
+
+# What reaches an attribute by its name in a string.
+_BY_STRING = frozenset({"getattr", "setattr", "delattr", "object", "attrgetter"})
+
+
+def verdict(
+    tree: Tree,
+    node: cst.CSTNode,
+    attributes: Collection[str],
+    names: Mapping[tuple[int, str], bool | None],
+) -> bool | None:
+    """Say whether a node names an object, ``None`` if it may.
+
+    ``attributes`` are the object's names on others, ``names`` what is known of expressions by
+    frame and spelling.
+    """
+    if isinstance(node, cst.NamedExpr):
+        return verdict(tree, node.target, attributes, names)
+    if isinstance(node, cst.Attribute):
+        if node.attr.value not in attributes:
+            return False
+    elif not isinstance(node, cst.Name) or tree.is_no_variable(node):
+        return False
+    text = spelled(node)
+    default = None if isinstance(node, cst.Attribute) else False
+    return default if text is None else names.get((tree.frame(node), text), default)
+
+
+def is_tested(tree: Tree, node: cst.CSTNode) -> bool:
+    """Say whether only the truth of an expression matters, or its being ``None``."""
+    parent = tree.parent(node)
+    match parent:
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(comparator=cst.Name("None"))]):
+            return parent.left is node
+        case cst.If(test=test) | cst.While(test=test) | cst.IfExp(test=test):
+            return test is node
+        case cst.Assert(test=test):
+            return test is node
+        case cst.UnaryOperation(operator=cst.Not()):
+            return True
+        case cst.BooleanOperation(left=left, operator=cst.And()) if left is node:
+            return True
+        case cst.BooleanOperation():
+            return is_tested(tree, parent)
+        case _:
+            return False
+
+
+def check_string(tree: Tree, node: cst.SimpleString, attributes: Collection[str]) -> None:
+    """Refuse a string by which something reaches an attribute."""
+    if node.raw_value not in attributes:
+        return
+    argument = tree.parent(node)
+    call = tree.parent(argument)
+    if isinstance(argument, cst.Arg) and isinstance(call, cst.Call):
+        name = (spelled(call.func) or "").rpartition(".")[2]
+        if name in _BY_STRING:
+            raise tree.refused(f"`{name}` is given its name", node)

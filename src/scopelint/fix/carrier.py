@@ -1,0 +1,202 @@
+"""Plans the owner of one kept context manager that is entered and left by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from scopelint import facts
+from scopelint.codemods import RefusedError, Rewritten
+from scopelint.codemods.carrier import MAKER, OWNER, Kept, Survey, owned, surveyed
+from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
+from scopelint.fix.helper import helper_for
+from scopelint.fix.mentions import functions, verdicts
+from scopelint.fix.owner import check_relatives
+from scopelint.fix.workspace import Plan, Workspace
+from scopelint.index.lifetimes import Act, Operation
+from scopelint.index.objects import Home, ObjectKey, render
+from scopelint.index.values import FrameRef, Instance, Where
+from scopelint.model import Applicability, ScopeKind
+from scopelint.rule import Offer
+
+TITLE = "let a task of its own enter and leave it (`own`)"
+EFFECT = (
+    "context variables that the context manager sets are not seen by the caller, and if it fails "
+    "while it is open, that is logged at once and raised by the closing call; it no longer "
+    "cancels the task that entered it, and wakes no call in flight unless it does so itself"
+)
+_FOR_THE_CALLER = (ScopeKind.CANCEL_SCOPE, ScopeKind.TIMEOUT)
+
+
+def plan(workspace: Workspace, offer: Offer) -> Plan:
+    """Return the plan that gives a kept context manager an owner.
+
+    Raises `RefusedError` if it is used in a way that an owner cannot serve.
+    """
+    key = offer.target
+    assert isinstance(key, ObjectKey)
+    operations = workspace.index.lifetimes.by_object.get(key, ())
+    for operation in operations:
+        _check(workspace, operation)
+    if key.home is not Home.ATTRIBUTE or key.is_element:
+        sentence = "only what is kept on an attribute of an object can have an owner"
+        raise workspace.refused(sentence, operations[0].where)
+    check_relatives(workspace, key)
+    blocks = workspace.index.lifetimes.blocks(key)
+    if blocks:
+        raise workspace.refused("a `with` or an exit stack may enter it, too", blocks[0])
+    surveys = {
+        module.path: surveyed(workspace.tree(module.path), _kept(workspace, key, module))
+        for module in workspace.index.modules.mentioning(key.name)
+    }
+    _check_found(workspace, key, operations, surveys)
+    is_shared = any(survey.is_shared or survey.made_in_place for survey in surveys.values())
+    if is_shared:
+        _check_names(workspace, key, surveys)
+    rewritten: dict[str, Rewritten] = {}
+    created: dict[str, str] = {}
+    for path, survey in sorted(surveys.items()):
+        helper = helper_for(workspace, path, MAKER, OWNER)
+        result = owned(survey, helper.module, is_shared=is_shared)
+        if result.module is not survey.tree.module:
+            created.update(helper.created)
+            rewritten[path] = result
+    return Plan(TITLE, Applicability.UNSAFE, rewritten, created, EFFECT)
+
+
+def _check(workspace: Workspace, operation: Operation) -> None:
+    """Refuse what an owner cannot do."""
+    for _, held in operation.scopes:
+        if held.kind in _FOR_THE_CALLER:
+            holder = f"`{held.carrier}` holds" if held.carrier is not None else "this is"
+            sentence = f"{holder} a {held.label}, which bounds the task that enters it"
+            raise workspace.refused(sentence, operation.where)
+        if held.carrier is None:
+            raise workspace.refused(f"an owner holds no {held.label}", operation.where)
+    if operation.act is Act.PUSH:
+        sentence = "an exit stack leaves there what was entered by hand"
+        raise workspace.refused(sentence, operation.where)
+    match workspace.index.modules.frame(operation.where.ref).events[operation.where.event]:
+        case CallEvent(
+            call=facts.Call(function=facts.Attribute(name="__enter__" | "__exit__" as name))
+        ):
+            raise workspace.refused(f"`{name}` waits for no other task", operation.where)
+        case _:
+            return
+
+
+def _check_found(
+    workspace: Workspace,
+    key: ObjectKey,
+    operations: Sequence[Operation],
+    surveys: Mapping[str, Survey],
+) -> None:
+    """Refuse if an entry, an exit or what makes the object is not among what was found."""
+    for operation in operations:
+        where = operation.where
+        event = workspace.index.modules.frame(where.ref).events[where.event]
+        survey = surveys.get(where.path)
+        if isinstance(event, CallEvent):
+            node = survey and survey.tree.at(Anchor(where.frame, AnchorKind.CALL, event.ordinal))
+            if survey is None or node not in survey.called:
+                raise workspace.refused("how it comes there cannot be followed", where)
+    if not any(survey.kept.creations for survey in surveys.values()):
+        sentence = f"where `{key.name}` is made was not found"
+        raise workspace.refused(sentence, operations[0].where)
+    if not any(survey.is_entered for survey in surveys.values()):
+        raise workspace.refused(f"nothing enters `{key.name}`", operations[0].where)
+
+
+def _check_names(workspace: Workspace, key: ObjectKey, surveys: Mapping[str, Survey]) -> None:
+    """Refuse if a name that the owner would have is taken."""
+    modules = workspace.index.modules
+    name = f"{key.name}_owner"
+    taken = dataclasses.replace(key, name=name)
+    for module in modules.mentioning(name):
+        found = verdicts(workspace, module, {name}, taken.__eq__)
+        if any(verdict is not False for verdict in found.values()):
+            raise RefusedError(f"the name `{name}` is in use ({module.path})")
+    for path, survey in surveys.items():
+        for (frame, local), is_it in survey.kept.names.items():
+            if is_it and modules.bindings(path).owner(frame, f"{local}_owner") is not None:
+                line = modules.frame(FrameRef(path, frame)).span.line
+                raise RefusedError(f"the name `{local}_owner` is in use ({path}:{line})")
+
+
+def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
+    """Return what one file knows of a kept context manager."""
+    names = verdicts(workspace, module, {key.name}, key.__eq__)
+    for place in _given_by_entry(module):
+        names.pop(place, None)
+    for number, frame in enumerate(module.frames):
+        for parameter in frame.parameters:
+            if names.get((number, parameter.name)):
+                line = f"{module.path}:{frame.span.line}"
+                raise RefusedError(f"`{parameter.name}` is passed in ({line})")
+    creations: set[Anchor] = set()
+    gives_itself = True
+    for where, call in _creations(workspace, module, names):
+        entered = workspace.index.inference.values(facts.Entered(call), where)
+        made = workspace.index.inference.scopes(call, where)
+        by = {instance.made_by for instance, _ in made}
+        gives_itself &= {v.made_by for v in entered if isinstance(v, Instance)} == by
+        creations.update(
+            Anchor(where.frame, AnchorKind.CALL, event.ordinal)
+            for event in module.frames[where.frame].events
+            if isinstance(event, CallEvent) and event.call.span == call.span
+        )
+    return Kept(key.name, names, frozenset(creations), gives_itself)
+
+
+def _given_by_entry(module: ModuleFacts) -> Iterator[tuple[int, str]]:
+    """Yield the locals that hold what the entry of something gave."""
+    for number, frame in enumerate(module.frames):
+        for event in frame.events:
+            match event:
+                case StoreEvent(
+                    target=facts.Name(id=name),
+                    value=facts.Await(
+                        value=facts.Call(
+                            function=facts.Attribute(
+                                base=facts.Name() | facts.Attribute(), name="__aenter__"
+                            )
+                        )
+                    ),
+                ):
+                    yield number, name
+                case _:
+                    continue
+
+
+def _creations(
+    workspace: Workspace, module: ModuleFacts, names: dict[tuple[int, str], bool | None]
+) -> Iterator[tuple[Where, facts.Call]]:
+    """Yield the calls in a file that make what one of the names is given."""
+    for number, frame in enumerate(module.frames):
+        for position, event in enumerate(frame.events):
+            if isinstance(event, StoreEvent) and names.get((number, render(event.target))):
+                where = Where(module.path, number, position)
+                call = _made(event.value)
+                if call is None or not workspace.index.inference.scopes(call, where):
+                    continue
+                for ref in functions(workspace, call.function, where):
+                    made_by = workspace.index.modules.frame(ref)
+                    if any(
+                        isinstance(each, facts.ReturnEvent) and each.value == facts.NONE
+                        for each in made_by.events
+                    ):
+                        raise workspace.refused(f"`{made_by.name}` may return `None`", where)
+                yield where, call
+
+
+def _made(value: Expression) -> facts.Call | None:
+    """Return the call that makes what is stored, entered at once or not."""
+    if isinstance(value, facts.Await):
+        value = value.value
+    match value:
+        case facts.Call(function=facts.Attribute(base=facts.Call() as made, name="__aenter__")):
+            return made
+        case facts.Call():
+            return value
+        case _:
+            return None
