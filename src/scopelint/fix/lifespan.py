@@ -37,6 +37,8 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     """
     key = offer.target
     assert isinstance(key, ObjectKey)
+    if key.is_element:
+        raise RefusedError("it is one of several that are kept together")
     entries, exits = _operations(workspace, key)
     enter, leave = _pair(workspace, entries, exits)
     owner = workspace.index.modules.method_of(enter)

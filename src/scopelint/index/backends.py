@@ -88,6 +88,9 @@ class Backends:
         twin = self._twin(module.path, THIS_BACKEND, OTHER_BACKEND, "anyio")
         if twin is not None:
             return f"`{module.path}` is written for asyncio and has a twin, `{twin}`"
+        own, _ = self._modules.names.own(module.path)
+        if own.partition(".")[0] in BRIDGES:
+            return f"`{own}` is part of what runs asyncio code on trio"
         for _, name in _imports(module):
             if name in BRIDGES:
                 return f"`{name}`, which it imports, runs asyncio code on trio"

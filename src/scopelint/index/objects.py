@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scopelint import facts
-from scopelint.facts import CallEvent, Expression, Frame, FrameKind, StoreEvent
+from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
 from scopelint.index import flow
 from scopelint.index.infer import Inference
-from scopelint.index.values import Class, FrameRef, Instance, Module, Where
+from scopelint.index.values import Callable, Class, FrameRef, Instance, Module, Where
 from scopelint.libraries import ENTER_METHODS
 from scopelint.libraries.containers import (
     ADDERS,
@@ -220,8 +220,22 @@ class Objects:
                 key = self.key(event.target, Where(where.path, where.frame, position + 1))
                 if key is not None:
                     return key
+        handed_out = self._handed_out(call, where)
+        if handed_out is not None:
+            return handed_out
         text = f"{call.span.line}:{call.span.column}-{call.span.end_line}:{call.span.end_column}"
         return ObjectKey(Home.CALL, where.ref, text)
+
+    def _handed_out(self, call: facts.Call, where: Where) -> ObjectKey | None:
+        """Return the attribute, or its items, that a function hands out to whoever calls it."""
+        for value in self._inference.values(call.function, where):
+            ref = value.ref if isinstance(value, Callable) else None
+            for position, event in enumerate(self._modules.frame(ref).events if ref else ()):
+                if ref is not None and isinstance(event, ReturnEvent):
+                    key = self._alias(event.value, Where(ref.path, ref.frame, position))
+                    if key is not None and key.home is Home.ATTRIBUTE:
+                        return key
+        return None
 
 
 def render(expression: Expression) -> str:

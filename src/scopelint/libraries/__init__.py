@@ -10,6 +10,7 @@ from scopelint.libraries.carriers import CARRIERS, LibraryCarrier
 from scopelint.model import ScopeKind
 
 __all__ = [
+    "CANCELLED_CAUGHT",
     "CARRIERS",
     "ENTER_METHODS",
     "EXIT_METHODS",
@@ -137,6 +138,9 @@ PLAIN_DECORATORS: frozenset[str] = frozenset(
 )
 # Methods that anyio's mix-ins turn into a context manager.
 MIXIN_METHODS: frozenset[str] = frozenset({"__asynccontextmanager__", "__contextmanager__"})
+
+# The attribute of a cancel scope or timeout that says whether its exit swallowed a cancellation.
+CANCELLED_CAUGHT = "cancelled_caught"
 
 # Context managers that expect what stands in them to fail.
 EXPECTING: frozenset[str] = frozenset(

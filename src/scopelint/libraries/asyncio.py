@@ -193,5 +193,6 @@ THIS_BACKEND = "asyncio"
 OTHER_BACKEND = "trio"
 # Packages whose import shows that a project runs on trio; without them trio is not installed.
 TRIO_PACKAGES: frozenset[str] = frozenset({"trio", "sniffio"})
-# Packages that run asyncio code on trio, or beside it: what uses them is meant for both.
-BRIDGES: frozenset[str] = frozenset({"trio_asyncio"})
+# Packages that run asyncio code on trio, or beside it (tractor by `tractor.to_asyncio`): what uses
+# them is meant for both.
+BRIDGES: frozenset[str] = frozenset({"trio_asyncio", "tractor"})

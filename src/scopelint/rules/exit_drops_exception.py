@@ -10,7 +10,7 @@ from scopelint.index import ProjectIndex, flow
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Where
-from scopelint.libraries import EXIT_METHODS, STACK_CALLERS, STACK_FILLERS
+from scopelint.libraries import CANCELLED_CAUGHT, EXIT_METHODS, STACK_CALLERS, STACK_FILLERS
 from scopelint.model import Level, Related
 from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _cancels, _story
@@ -46,6 +46,10 @@ class ExitDropsException(Rule):
         if all(map(_story.is_group, scopes)) and _says_nothing(project, leaving):
             message = f"{text} is left in `{label}` without the exception, "
             message += "so it waits for its children instead of cancelling them"
+        elif _is_asked(project, key, leaving):
+            reason = "the exit method raises an error of its own once its scope was cancelled"
+            yield self.silence(reason, [leaving.where])
+            return
         elif _is_dropped(project, leaving) and all(held.carrier is None for held in scopes):
             related = list(_cancels.of(project, key, leaving))
             if not related:
@@ -150,6 +154,21 @@ def _is_dropped(project: ProjectIndex, leaving: Operation) -> bool:
         if not any(_is_statement(project, point) for point in way):
             return False
     return True
+
+
+def _is_asked(project: ProjectIndex, key: ObjectKey, leaving: Operation) -> bool:
+    """Say whether an exit method raises, and looks at whether its scope swallowed something."""
+    for name in project.pairs.names(key):
+        for where, _ in project.lifetimes.uses(name):
+            events = project.modules.frame(where.ref).events
+            event = events[where.event]
+            if isinstance(event, facts.UseEvent) and event.value.name == CANCELLED_CAUGHT:
+                is_here = any(
+                    where.ref == point.ref for w in project.pairs.ways(leaving) for point in w
+                )
+                if is_here and any(isinstance(e, facts.RaiseEvent) for e in events[where.event :]):
+                    return True
+    return False
 
 
 def _is_statement(project: ProjectIndex, where: Where) -> bool:
