@@ -34,7 +34,7 @@ from corpus_data import (
     RawLabel,
     RawSite,
 )
-from corpus_fixes import fix_all
+from corpus_fixes import ALL, fix_all
 
 HERE = Path(__file__).resolve().parent
 PACKAGES_FILE = HERE / "corpus" / "packages.txt"
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(f"no package in {PACKAGES_FILE} is called {options.package}")
     limits: dict[str, str] = json.loads(LIMITS_FILE.read_text(encoding="utf-8"))
     labels = [label for label in read_labels() if label.package in packages]
-    findings = check_all(packages, options.cache, options.prescan)
+    findings = check_all(packages, options.cache, options.prescan, ALL if options.fix else ())
     if options.fix:
         trees = {package: unpacked(package, options.cache) for package in packages}
         return fix_all(findings, labels, trees, options.diffs)
@@ -141,11 +141,15 @@ def read_labels() -> list[Label]:
     )
 
 
-def check_all(packages: Sequence[Package], cache: Path, prescan: bool) -> Findings:
+def check_all(
+    packages: Sequence[Package], cache: Path, prescan: bool, more: Sequence[str] = ()
+) -> Findings:
     """Return the findings of every package, checking two at a time."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         trees = list(pool.map(lambda package: unpacked(package, cache), packages))
-        found = list(pool.map(lambda package, tree: check(package, tree, prescan), packages, trees))
+        found = list(
+            pool.map(lambda package, tree: check(package, tree, prescan, more), packages, trees)
+        )
     return dict(zip(packages, found, strict=True))
 
 
@@ -193,9 +197,9 @@ def unpack(archive: Path, folder: Path) -> None:
     top.rmdir()
 
 
-def check(package: Package, tree: Path, prescan: bool) -> list[Found]:
+def check(package: Package, tree: Path, prescan: bool, more: Sequence[str] = ()) -> list[Found]:
     """Run the tool over the files of a package and return its findings, in order."""
-    options = ["--output-format", "json", *([] if prescan else ["--no-prescan"])]
+    options = ["--output-format", "json", *([] if prescan else ["--no-prescan"]), *more]
     command = [sys.executable, "-m", "scopelint", "check", *options, str(tree)]
     done = subprocess.run(
         command, check=False, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL

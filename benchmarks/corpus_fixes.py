@@ -9,6 +9,7 @@ import ast
 import difflib
 import enum
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -26,6 +27,9 @@ from scopelint.rules import RULES
 
 # What one finding is told from another by when lines have moved: path, code and message.
 Identity: TypeAlias = tuple[str, str, str]
+
+# Notes have fixes only if their rules are named.
+ALL = ("--select", ",".join(rule.code for rule in RULES))
 
 # Seconds that the type checker may take for the files that one fix touches.
 PATIENCE = 300
@@ -168,8 +172,7 @@ def fixed(tree: Path, folder: Path) -> Fixed:
     """Fix a copy of the files of a package, every rule and every applicability, in a folder."""
     copy = folder / tree.name
     shutil.copytree(tree, copy, ignore=shutil.ignore_patterns(".scopelint_cache"))
-    codes = ",".join(rule.code for rule in RULES)
-    _run("fix", copy, "--unsafe-fixes", "--fix-only", "--quiet", "--select", codes)
+    _run("fix", copy, "--unsafe-fixes", "--fix-only", "--quiet", *ALL)
     touched = tuple(_touched(tree, copy))
     # What is left is asked of the files as they were written.
     left = Counter(
@@ -232,7 +235,9 @@ def _types(root: Path, paths: Sequence[str], folder: Path) -> _Types:
         return _Types()
     options = ["--config-file=", "--ignore-missing-imports", "--check-untyped-defs", "--no-pretty"]
     options += ["--follow-imports=silent", f"--cache-dir={folder / 'mypy'}", "--no-error-summary"]
+    options += ["--namespace-packages", "--explicit-package-bases"]
     command = [sys.executable, "-m", "mypy", *options, *paths]
+    top = root / "src" if (root / "src").is_dir() else root
     try:
         done = subprocess.run(
             command,
@@ -241,6 +246,7 @@ def _types(root: Path, paths: Sequence[str], folder: Path) -> _Types:
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
             cwd=root,
+            env={**os.environ, "MYPYPATH": str(top)},
             timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired:
