@@ -210,6 +210,24 @@ def test_what_would_not_mean_the_same_is_refused_with_its_line(
     assert all("(main.py:" in each and each.endswith(")") for each in refused)
 
 
+@pytest.mark.parametrize(
+    "timed",
+    [
+        "x = await asyncio.wait_for(stack.enter_async_context(job()), t)",
+        "async with asyncio.timeout(t):\n    x = await stack.enter_async_context(job())",
+        "async def enter():\n    await stack.enter_async_context(job())\n"
+        "await asyncio.wait_for(enter(), t)",
+    ],
+)
+def test_no_scope_is_left_open_in_a_timeout_of_anyio(tmp_path: Path, timed: str) -> None:
+    body = f"import contextlib\nstack = contextlib.AsyncExitStack()\n{timed}\nawait stack.aclose()"
+    text, found = findings(tmp_path, body)
+    line = text[: text.index("stack.enter_async_context")].count("\n") + 1
+    expected = f"what is entered there is open when the timeout ends (main.py:{line})"
+    refused = [f.fix_refused for f in found if f.code == "SCP303"]
+    assert refused == [expected]
+
+
 def test_a_file_that_imports_no_anyio_gets_the_import(tmp_path: Path) -> None:
     (tmp_path / "pkg").mkdir()
     (tmp_path / "requirements.txt").write_text("trio>=0.2\n", "utf-8")

@@ -12,10 +12,11 @@ from scopelint.codemods.loops import caught, raises_again, without_loop
 from scopelint.codemods.trees import Tree
 from scopelint.facts import Anchor, AnchorKind, BlockKind, CallEvent, ExceptEvent, StoreEvent
 from scopelint.fix import primitives
-from scopelint.fix.mentions import spellings
+from scopelint.fix.mentions import functions, spellings
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index import flow
 from scopelint.index.asyncio_uses import Use
+from scopelint.index.lifetimes import Act
 from scopelint.index.values import Instance, Where
 from scopelint.libraries.asyncio import CANCELLED, FUTURES, TIMEOUTS
 from scopelint.rule import Offer
@@ -54,6 +55,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     _check_arguments(workspace, where, event)
     found = written(tree, use.name, use.anchor)
     if use.name in _TIMED:
+        _check_entries(workspace, where, event)
         found = _with_handlers(workspace, tree, where, found)
     return _planned(tree, found, use.name)
 
@@ -96,6 +98,27 @@ def _check_arguments(workspace: Workspace, where: Where, event: facts.Event) -> 
             if isinstance(value, Instance) and value.made_by in FUTURES:
                 line = event.call.span.line
                 raise RefusedError(f"it is given a task or a future ({where.path}:{line})")
+
+
+def _check_entries(workspace: Workspace, where: Where, event: facts.Event) -> None:
+    """Refuse a timeout in which a scope may be entered that is still open when it ends.
+
+    asyncio does not mind; anyio's timeout is a scope, and has to be left after those in it.
+    """
+    assert isinstance(event, CallEvent)
+    pending = [(where.ref, where.event)]
+    for argument in event.call.arguments[:1]:
+        if isinstance(argument, facts.Call):
+            pending += [(ref, -1) for ref in functions(workspace, argument.function, where)]
+    for ref, start in pending:
+        operations = [op for op in workspace.index.lifetimes.operations if op.where.ref == ref]
+        left = {op.key for op in operations if op.act is Act.EXIT}
+        for op in operations:
+            # What a call is given comes before it.
+            is_inside = op.where.event > start or event.call.span.holds(op.span)
+            if op.act in (Act.ENTER, Act.FILL) and is_inside and op.key not in left:
+                place = f"{ref.path}:{op.span.line}"
+                raise RefusedError(f"what is entered there is open when the timeout ends ({place})")
 
 
 def _check_loop(workspace: Workspace, where: Where, name: str) -> None:
