@@ -76,7 +76,9 @@ def test_the_helper_lies_at_the_root_of_a_package_or_beside_a_script(
     assert place_for(ModuleNames(FILES), path, configured) == place
 
 
-@pytest.mark.parametrize("configured", ["app", "nowhere.owner", "main.owner", "app/owner", ""])
+@pytest.mark.parametrize(
+    "configured", ["app", "nowhere.owner", "main.owner", "app/owner", "app.nowhere.owner", ""]
+)
 def test_a_helper_module_outside_the_packages_is_a_mistake(configured: str) -> None:
     with pytest.raises(ScopelintError, match=f"`{configured}`"):
         place_for(ModuleNames(FILES), "main.py", configured)

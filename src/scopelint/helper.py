@@ -77,7 +77,8 @@ def _configured(names: ModuleNames, path: str, dotted: str) -> HelperPlace:
         raise ScopelintError(f"helper-module must be a dotted module name, not `{dotted}`")
     init = names.find(top, path)
     package = names.package(init) if init is not None else None
-    if package is None or not rest or package.rpartition("/")[2] != top:
+    is_found = names.find(".".join((top, *rest[:-1])), path) is not None
+    if package is None or not rest or package.rpartition("/")[2] != top or not is_found:
         raise ScopelintError(
             f"helper-module must name a module inside a package of the project, not `{dotted}`"
         )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.annotations import OWNER, wrapped
 from scopelint.codemods.mentions import check_string, is_tested, verdict
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 
 MAKER = "own"
-OWNER = "OwnedContext"
 _ENTER, _EXIT = "__aenter__", "__aexit__"
 _METHODS = frozenset({_ENTER, _EXIT})
 
@@ -52,6 +52,7 @@ class Survey:
     kept: Kept
     uses: dict[cst.CSTNode, Use] = field(default_factory=dict)
     made_in_place: list[cst.Attribute] = field(default_factory=list)
+    slots: list[cst.CSTNode] = field(default_factory=list)
 
     @property
     def is_shared(self) -> bool:
@@ -81,6 +82,8 @@ def surveyed(tree: Tree, kept: Kept) -> Survey:
     for node in tree.nodes():
         if isinstance(node, cst.SimpleString):
             check_string(tree, node, {kept.attribute})
+            if node.raw_value == kept.attribute and _is_slot(tree, node):
+                survey.slots.append(node)
         if isinstance(node, cst.Attribute) and node.value in creations and _method(node) == _ENTER:
             survey.made_in_place.append(node)
         found = verdict(tree, node, {kept.attribute}, kept.names)
@@ -145,6 +148,14 @@ def _if_uncertain(survey: Survey, node: cst.CSTNode, use: Use) -> Use | None:
     return None if use is Use.TEST else Use.OTHER
 
 
+def _is_slot(tree: Tree, node: cst.CSTNode) -> bool:
+    return any(
+        isinstance(outer, cst.Assign | cst.AnnAssign)
+        and any(spelled(target) == "__slots__" for target in _targets(outer))
+        for outer in tree.around(node)
+    )
+
+
 def _all_certain(survey: Survey, targets: list[cst.BaseExpression]) -> bool:
     kept = survey.kept
     return all(verdict(survey.tree, t, {kept.attribute}, kept.names) is True for t in targets)
@@ -201,6 +212,8 @@ def owned(survey: Survey, helper: str, *, is_shared: bool) -> Rewritten:
     It takes the place of the context manager; if that ``is_shared`` it is kept beside it. Raises
     `RefusedError` for a statement that has no room for it.
     """
+    if survey.slots and is_shared:
+        raise survey.tree.refused("`__slots__` names it", survey.slots[0])
     codemod = _Carrier(survey, helper, is_shared=is_shared)
     for node, use in survey.uses.items():
         codemod.change(node, use)
@@ -413,7 +426,7 @@ class _Carrier:
         statement = self._tree.parent(node)
         assert isinstance(statement, cst.AnnAssign)
         annotation = statement.annotation.annotation
-        new = _wrapped(annotation, gives_itself=self._survey.kept.gives_itself)
+        new = wrapped(annotation, gives_itself=self._survey.kept.gives_itself)
         code = cst.Module([]).code_for_node(new)
         is_only_declared = value is None or _is_none(value)
         if OWNER in code and (not self._is_shared or is_only_declared):
@@ -453,50 +466,3 @@ def _with_lines(before: list[str], after: list[str]) -> Change:
         return cst.FlattenSentinel([*first, old, *last])
 
     return changed
-
-
-def _wrapped(node: cst.BaseExpression, *, gives_itself: bool) -> cst.BaseExpression:
-    """Return the annotation of the owner of what has an annotation."""
-    if isinstance(node, cst.SimpleString):
-        inner = cst.parse_expression(str(node.raw_value))
-        code = cst.Module([]).code_for_node(_wrapped(inner, gives_itself=gives_itself))
-        return node.with_changes(value=f"{node.quote}{code}{node.quote}")
-    found = list(_cores(node))
-    if len(found) != 1:
-        return cst.parse_expression(f"{OWNER}[Any] | None")
-    (core,) = found
-    code = cst.Module([]).code_for_node(core)
-    if code.rpartition(".")[2] in ("Any", "object"):
-        return node
-    match core:
-        case cst.Subscript(value=base, slice=[first, *_]) if _is_manager(base):
-            given = cst.Module([]).code_for_node(first.slice)
-        case _:
-            given = code if gives_itself else "Any"
-    new = cst.parse_expression(f"{OWNER}[{given}]")
-    if core is node:
-        return new
-    replaced = node.deep_replace(core, new)
-    assert isinstance(replaced, cst.BaseExpression)
-    return replaced
-
-
-def _cores(node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
-    """Yield the members of a union, ``None`` left out."""
-    match node:
-        case cst.BinaryOperation(left=left, operator=cst.BitOr(), right=right):
-            yield from _cores(left)
-            yield from _cores(right)
-        case cst.Subscript(value=base, slice=parts) if (spelled(base) or "").endswith(
-            ("Optional", "Union")
-        ):
-            for part in parts:
-                if isinstance(part.slice, cst.Index):
-                    yield from _cores(part.slice.value)
-        case _:
-            if not _is_none(node):
-                yield node
-
-
-def _is_manager(node: cst.BaseExpression) -> bool:
-    return (spelled(node) or "").endswith("AsyncContextManager")

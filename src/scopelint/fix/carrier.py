@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
-from scopelint.codemods.carrier import MAKER, OWNER, Kept, Survey, owned, surveyed
+from scopelint.codemods.annotations import OWNER
+from scopelint.codemods.carrier import MAKER, Kept, Survey, owned, surveyed
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
 from scopelint.fix.mentions import functions, verdicts
@@ -69,7 +70,7 @@ def _check(workspace: Workspace, operation: Operation) -> None:
     for _, held in operation.scopes:
         if held.kind in _FOR_THE_CALLER:
             holder = f"`{held.carrier}` holds" if held.carrier is not None else "this is"
-            sentence = f"{holder} a {held.label}, which bounds the task that enters it"
+            sentence = f"{holder} a {held.kind.value}, which bounds the task that enters it"
             raise workspace.refused(sentence, operation.where)
         if held.carrier is None:
             raise workspace.refused(f"an owner holds no {held.label}", operation.where)
