@@ -47,11 +47,12 @@ def _place(workspace: Workspace, path: str) -> HelperPlace:
 
 
 def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:
-    """Yield the libraries that the files around the helper import."""
-    folder = place.path.rpartition("/")[0]
+    """Yield the libraries that the package of the helper imports, or the files beside it."""
+    folder = place.path.rpartition("/")[0] if place.package is None else place.package
+    start = f"{folder}/" if folder else ""
     for library in _LIBRARIES:
         for module in workspace.index.modules.mentioning(library):
-            is_near = module.path.rpartition("/")[0].startswith(folder)
+            is_near = module.path.startswith(start)
             if (
                 is_near
                 and module.path != place.path
