@@ -33,6 +33,7 @@ ALL = ("--select", ",".join(rule.code for rule in RULES))
 
 # Seconds that the type checker may take for the files that one fix touches.
 PATIENCE = 300
+_NAMED = re.compile(r'"[^"]*"|\d+')
 _MYPY_LINE = re.compile(r"(?P<path>.+?):\d+:(\d+:)? error: (?P<message>.*)")
 
 
@@ -255,7 +256,9 @@ def _types(root: Path, paths: Sequence[str], folder: Path) -> _Types:
         said = (done.stdout + done.stderr).strip().splitlines()
         return _Types(trouble=said[-1] if said else f"mypy ends with {done.returncode}")
     matches = filter(None, map(_MYPY_LINE.fullmatch, done.stdout.splitlines()))
-    return _Types(Counter((match["path"], match["message"]) for match in matches))
+    # An error that names another type or line than before is the same error.
+    told = ((match["path"], _NAMED.sub("_", match["message"])) for match in matches)
+    return _Types(Counter(told))
 
 
 def _new_errors(before: _Types, after: _Types) -> Iterator[str]:
