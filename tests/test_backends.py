@@ -67,6 +67,13 @@ def index_of(root: Path, backends: tuple[str, ...] | None = None) -> ProjectInde
         ),
         ({"p/a.py": "import trio; trio.run(f)"}, RunsOn.TRIO_TOO, "`import trio` in p/a.py"),
         ({"p/a.py": "import trio"}, RunsOn.UNKNOWN, "nothing"),
+        ({"setup.cfg": "[options]\ninstall_requires = sniffio\n"}, RunsOn.UNKNOWN, "nothing"),
+        ({"a.py": "import sniffio\nsniffio.current_async_library()"}, RunsOn.UNKNOWN, "nothing"),
+        (
+            {"a.py": "import sniffio\nx = sniffio.current_async_library() == 'trio'"},
+            RunsOn.TRIO_TOO,
+            "`import sniffio` in a.py",
+        ),
         (
             {"a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import trio"},
             RunsOn.UNKNOWN,

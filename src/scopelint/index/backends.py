@@ -106,7 +106,7 @@ class Backends:
         metadata = self._settings.metadata
         for one in metadata.requirements:
             # A lock names what others need; pytest-trio is there to run the project's own tests.
-            if not one.is_locked and one.name in TRIO_PACKAGES | {"pytest-trio"}:
+            if not one.is_locked and one.name in {OTHER_BACKEND, "pytest-trio"}:
                 yield f"`{one.name}` in {one.place}"
             if one.name == "anyio" and OTHER_BACKEND in one.extras:
                 yield f"`anyio[trio]` in {one.place}"
@@ -115,6 +115,9 @@ class Backends:
                 yield f"`{statement.text}` in {statement.place}"
         for package in sorted(TRIO_PACKAGES):
             for module in self._importers(package):
+                # Some ask sniffio only whether anything runs, and never heard of trio.
+                if OTHER_BACKEND not in identifiers(module):
+                    continue
                 if any(_is_used(module, at) for at, name in _imports(module) if name == package):
                     yield f"`import {package}` in {module.path}"
         for module in self._modules.mentioning("anyio_backend"):

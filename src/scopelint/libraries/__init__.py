@@ -10,7 +10,7 @@ from scopelint.libraries.carriers import CARRIERS, LibraryCarrier
 from scopelint.model import ScopeKind
 
 __all__ = [
-    "CANCELLED_CAUGHT",
+    "CANCEL_ANSWERS",
     "CARRIERS",
     "ENTER_METHODS",
     "EXIT_METHODS",
@@ -139,8 +139,8 @@ PLAIN_DECORATORS: frozenset[str] = frozenset(
 # Methods that anyio's mix-ins turn into a context manager.
 MIXIN_METHODS: frozenset[str] = frozenset({"__asynccontextmanager__", "__contextmanager__"})
 
-# The attribute of a cancel scope or timeout that says whether its exit swallowed a cancellation.
-CANCELLED_CAUGHT = "cancelled_caught"
+# Attributes of a cancel scope or timeout that say whether its exit swallows a cancellation.
+CANCEL_ANSWERS: frozenset[str] = frozenset({"cancelled_caught", "cancel_called"})
 
 # Context managers that expect what stands in them to fail.
 EXPECTING: frozenset[str] = frozenset(

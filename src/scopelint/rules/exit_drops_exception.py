@@ -10,7 +10,7 @@ from scopelint.index import ProjectIndex, flow
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Where
-from scopelint.libraries import CANCELLED_CAUGHT, EXIT_METHODS, STACK_CALLERS, STACK_FILLERS
+from scopelint.libraries import CANCEL_ANSWERS, EXIT_METHODS, STACK_CALLERS, STACK_FILLERS
 from scopelint.model import Level, Related
 from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _cancels, _story
@@ -162,7 +162,7 @@ def _is_asked(project: ProjectIndex, key: ObjectKey, leaving: Operation) -> bool
         for where, _ in project.lifetimes.uses(name):
             events = project.modules.frame(where.ref).events
             event = events[where.event]
-            if isinstance(event, facts.UseEvent) and event.value.name == CANCELLED_CAUGHT:
+            if isinstance(event, facts.UseEvent) and event.value.name in CANCEL_ANSWERS:
                 is_here = any(
                     where.ref == point.ref for w in project.pairs.ways(leaving) for point in w
                 )
