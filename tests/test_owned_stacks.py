@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from harness import fix
 
 from scopelint.config import Config
 from scopelint.pipeline import check
@@ -91,3 +92,16 @@ def refusals(root: Path, text: str) -> dict[str, str | None]:
     (root / "client.py").write_text(text, "utf-8")
     report = check(Config(paths=(str(root),), select=("SCP105",)))
     return {finding.code: finding.fix_refused for finding in report.findings}
+
+
+def test_a_finding_that_the_fixed_one_hid_does_not_stop_the_fix(tmp_path: Path) -> None:
+    text = CLASS.replace("async def close", "def close").replace("await self._stack.a", "start(")
+    text = text.replace("start(close()", "asyncio.create_task(self._stack.aclose())")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "client"\n', "utf-8")
+    (tmp_path / "client.py").write_text(f"import asyncio\n{text}", "utf-8")
+    config = Config(paths=(str(tmp_path),))
+    assert [each.code for each in check(config).findings] == ["SCP105", "SCP101"]
+    done = fix(tmp_path)
+    assert done.failed == ()
+    assert "OwnedExitStack()" in (tmp_path / "client.py").read_text("utf-8")
+    assert not {each.code for each in check(config).findings} & {"SCP105", "SCP101"}

@@ -87,13 +87,14 @@ class Rule:
     """One kind of misuse: what it is called, how much it weighs, where it is found.
 
     A rule reads the index and nothing else; it holds no state. ``level`` is the highest that its
-    findings have.
+    findings have. ``gives_way_to`` is the rule at whose findings this one is silent.
     """
 
     code: ClassVar[str]
     name: ClassVar[str]
     summary: ClassVar[str]
     level: ClassVar[Level]
+    gives_way_to: ClassVar[str | None] = None
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the sites in a project that this rule wants to report.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scopelint.fix import Planner, contents
-from scopelint.fix.edits import applied
+from scopelint.fix.edits import applied, edits_between
 from scopelint.model import Change, Finding, Fix, Offered, Suppressed
+from scopelint.rules import RULES
 
 MAX_ROUNDS = 10
+_GIVES_WAY = {rule.code: rule.gives_way_to for rule in RULES if rule.gives_way_to is not None}
 
 Texts: TypeAlias = Mapping[str, str]
 _Key: TypeAlias = "tuple[tuple[str, str, str], ...]"
@@ -151,11 +153,44 @@ def _parses(path: str, text: str) -> bool:
     return True
 
 
-def _is_better(before: State, after: State, batch: Iterable[Offered]) -> bool:
-    """Say whether the findings of some fixes are gone and no other one has come."""
+def _is_better(before: State, after: State, batch: Sequence[Offered]) -> bool:
+    """Say whether the findings of some fixes are gone and no other one has come.
+
+    One that came where a fixed one had been is none, if its rule gives way to that one's.
+    """
     left = _identities(before)
     left.subtract(_identity(finding) for offered in batch for finding in offered.findings)
-    return not _identities(after) - left
+    new = _identities(after) - left
+    for finding in after.findings:
+        if new[_identity(finding)] and _was_hidden(finding, before, after, batch):
+            new[_identity(finding)] -= 1
+    return not +new
+
+
+def _was_hidden(finding: Finding, before: State, after: State, batch: Sequence[Offered]) -> bool:
+    """Say whether a finding was kept silent by a fixed one at the same place."""
+    yields_to = _GIVES_WAY.get(finding.code)
+    return yields_to is not None and any(
+        fixed.code == yields_to
+        and fixed.site.path == finding.site.path
+        and _line_after(fixed, before, after) == finding.site.span.line
+        for offered in batch
+        for fixed in offered.findings
+    )
+
+
+def _line_after(finding: Finding, before: State, after: State) -> int | None:
+    """Return on which line a finding's place lies after a change, ``None`` if that is unclear."""
+    path = finding.site.path[len(before.planner.workspace.absolute("")) :]
+    texts = (before.planner.workspace.text(path), after.planner.workspace.text(path))
+    moved = line = finding.site.span.line
+    for span, content in edits_between(texts[0] or "", texts[1] or ""):
+        gained = content.count("\n") - (span.end_line - span.line)
+        if span.end_line <= line:
+            moved += gained
+        elif span.line <= line and gained:
+            return None
+    return moved
 
 
 def _identities(state: State) -> Counter[tuple[str, str, str]]:

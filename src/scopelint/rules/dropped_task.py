@@ -22,6 +22,7 @@ class DroppedTask(Rule):
     name = "dropped-task"
     summary = "An asyncio task is started, and nobody keeps it."
     level = Level.WARNING
+    gives_way_to = "SCP101"
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the calls that start a task and throw it away."""
