@@ -1,8 +1,9 @@
-"""The visitor meets exactly the nodes that the facts name, and drops no finding."""
+"""The tree has exactly the nodes that the facts name, and drops no finding."""
 
 from __future__ import annotations
 
 import importlib.util
+import operator
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import pytest
 from harness import Fixture, fixtures
 
 from scopelint import pipeline, source
-from scopelint.codemods.trees import MAX_NESTING, Counter
+from scopelint.codemods.trees import MAX_NESTING, Tree
 from scopelint.config import Config
 from scopelint.extract import extract
 from scopelint.facts import (
@@ -187,6 +188,17 @@ def test_calls_and_assignments_of_published_source_agree(package: str) -> None:
     assert differing == []
 
 
+@pytest.mark.parametrize("name", NASTY)
+def test_the_nodes_of_nasty_source_are_those_that_libcst_visits(name: str) -> None:
+    assert has_all_nodes(dedent(NASTY[name]))
+
+
+@pytest.mark.parametrize("package", SAMPLE)
+def test_the_nodes_of_published_source_are_those_that_libcst_visits(package: str) -> None:
+    texts = {file.name: source.decode(file.read_bytes()) for file in sample(package)}
+    assert [name for name, text in texts.items() if not has_all_nodes(text)] == []
+
+
 @pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture: fixture.name)
 def test_no_nominated_site_of_a_fixture_is_dropped(
     fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -334,28 +346,35 @@ def test_a_file_with_an_invalid_escape_gives_no_warning() -> None:
 # --- what the tests read --------------------------------------------------------------
 
 
-class Recorder(Counter):
-    """Keeps every node that the visitor counts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.met: dict[Anchor, cst.CSTNode] = {}
-
-    def meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
-        """Keep a node."""
-        self.met[anchor] = node
-
-
 def facts_of(text: str) -> ModuleFacts:
     """Return the facts of a text."""
     return extract(text, "m.py", "m", is_package=False)
 
 
 def nodes_of(text: str) -> Mapping[Anchor, cst.CSTNode]:
-    """Return the nodes that the visitor counts."""
-    recorder = Recorder()
-    cst.parse_module(text).visit(recorder)
-    return recorder.met
+    """Return the nodes that have an anchor."""
+    return dict(Tree("m.py", text).anchored())
+
+
+class Visited(cst.CSTVisitor):
+    """Takes down every node that LibCST visits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[cst.CSTNode] = []
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Take down a node."""
+        self.nodes.append(node)
+        return True
+
+
+def has_all_nodes(text: str) -> bool:
+    """Say whether a tree has the nodes that LibCST visits, in that order and no others."""
+    tree, visited = Tree("m.py", text), Visited()
+    tree.module.visit(visited)
+    mine = list(tree.nodes())
+    return len(mine) == len(visited.nodes) and all(map(operator.is_, mine, visited.nodes))
 
 
 def call_spans(module: ModuleFacts) -> dict[Anchor, Span]:
@@ -391,7 +410,7 @@ def told(module: ModuleFacts) -> dict[Anchor, tuple[str, ...]]:
 
 
 def seen(met: Mapping[Anchor, cst.CSTNode]) -> dict[Anchor, tuple[str, ...]]:
-    """Return the same of the nodes that the visitor counts."""
+    """Return the same of the nodes that have an anchor."""
     found: dict[Anchor, tuple[str, ...]] = {}
     for anchor, node in met.items():
         match node:
@@ -416,7 +435,7 @@ def seen(met: Mapping[Anchor, cst.CSTNode]) -> dict[Anchor, tuple[str, ...]]:
 
 
 def do_agree(text: str) -> bool:
-    """Say whether facts and visitor name the same nodes, slices as targets left out."""
+    """Say whether facts and tree name the same nodes, slices as targets left out."""
     mine, theirs = told(facts_of(text)), seen(nodes_of(text))
     return mine.keys() == theirs.keys() and all(
         mine[anchor] == names or "[:]" in names for anchor, names in theirs.items()

@@ -1,4 +1,4 @@
-"""The LibCST visitor that looks at every nominated site and makes it a finding."""
+"""Looks at every nominated site in its file's LibCST tree and makes it a finding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import libcst as cst
 
-from scopelint.codemods.trees import Counter, UnreadableError, parse
+from scopelint.codemods.trees import UnreadableError, tree_of
 from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
@@ -14,23 +14,6 @@ from scopelint.model import Finding, Fix, Site
 from scopelint.rule import Nomination, Shape
 
 _OPERATIONS = ENTER_METHODS | EXIT_METHODS | STACK_CLOSERS | STACK_FILLERS
-
-
-class ScopeVisitor(Counter):
-    """Tests the shape of the nodes that are nominated; ``confirmed`` are those that have it."""
-
-    def __init__(self, nominations: Sequence[Nomination]) -> None:
-        super().__init__()
-        self._wanted: dict[Anchor, list[Nomination]] = {}
-        for nomination in nominations:
-            self._wanted.setdefault(nomination.anchor, []).append(nomination)
-        self.confirmed: list[Nomination] = []
-
-    def meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
-        """Confirm the nominations of a node."""
-        for nomination in self._wanted.get(anchor, ()):
-            if _has_shape(node, nomination.shape):
-                self.confirmed.append(nomination)
 
 
 def flag(
@@ -59,12 +42,19 @@ def flag(
 
 
 def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nomination]:
-    visitor = ScopeVisitor(nominations)
+    wanted: dict[Anchor, list[Nomination]] = {}
+    for nomination in nominations:
+        wanted.setdefault(nomination.anchor, []).append(nomination)
     try:
-        parse(text).visit(visitor)
+        tree = tree_of(nominations[0].place.path, text)
     except RecursionError as error:
         raise UnreadableError("the file nests too deeply for a fix") from error
-    return visitor.confirmed
+    return [
+        nomination
+        for anchor, node in tree.anchored()
+        for nomination in wanted.get(anchor, ())
+        if _has_shape(node, nomination.shape)
+    ]
 
 
 def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import TypeAlias
 
 import libcst as cst
@@ -69,57 +70,6 @@ _AT_END: Mapping[type[cst.CSTNode], AnchorKind] = {
 }
 
 
-class Counter(cst.CSTVisitor):
-    """Counts nodes as `scopelint.extract` does, so that each can be told by its anchor."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._frames = [0]
-        self._count = 0
-        self._ordinals: dict[tuple[int, AnchorKind], int] = {}
-
-    @property
-    def frame(self) -> int:
-        """Return the frame that is being visited."""
-        return self._frames[-1]
-
-    def meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
-        """Take note of a node that has an anchor."""
-        raise NotImplementedError
-
-    def _met(self, kind: AnchorKind, node: cst.CSTNode) -> None:
-        frame = self._frames[-1]
-        ordinal = self._ordinals.get((frame, kind), 0)
-        self._ordinals[frame, kind] = ordinal + 1
-        self.meet(Anchor(frame, kind, ordinal), node)
-
-    # LibCST looks for a method by name for every node and every part of it; most have none.
-
-    def on_visit(self, node: cst.CSTNode) -> bool:
-        """Count a statement, and pass over f-strings, in which `ast` gives no exact positions."""
-        kind = _AT_START.get(type(node))
-        if kind is not None:
-            self._met(kind, node)
-        return not isinstance(node, cst.FormattedString)
-
-    def on_leave(self, original_node: cst.CSTNode) -> None:
-        """Count an expression; inner ones end first."""
-        kind = _AT_END.get(type(original_node))
-        if kind is not None:
-            self._met(kind, original_node)
-
-    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
-        """Enter the frame of a body; decorators, parameters and bases lie outside."""
-        if attribute == "body" and isinstance(node, cst.FunctionDef | cst.ClassDef):
-            self._count += 1
-            self._frames.append(self._count)
-
-    def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
-        """Leave the frame of a body."""
-        if attribute == "body" and isinstance(original_node, cst.FunctionDef | cst.ClassDef):
-            self._frames.pop()
-
-
 class Tree:
     """A file's tree with look-ups in it; nodes are told apart by identity."""
 
@@ -127,7 +77,7 @@ class Tree:
         self.path = path
         self.module = parse(text) if module is None else module
         reader = _Reader()
-        self.module.visit(reader)
+        reader.read(self.module)
         self._parents = reader.parents
         self._by_anchor = reader.by_anchor
         self._frames = reader.frames
@@ -135,6 +85,10 @@ class Tree:
     def at(self, anchor: Anchor) -> cst.CSTNode | None:
         """Return the node that an anchor names."""
         return self._by_anchor.get(anchor)
+
+    def anchored(self) -> Iterable[tuple[Anchor, cst.CSTNode]]:
+        """Return the nodes that have an anchor, in the order they are counted in."""
+        return self._by_anchor.items()
 
     def frame(self, node: cst.CSTNode) -> int:
         """Return the frame that a node lies directly in."""
@@ -187,8 +141,7 @@ class Tree:
         # Only these can stand where any other of them stands.
         while not isinstance(node, cst.BaseExpression | cst.BaseSmallStatement | cst.BaseStatement):
             node = node.value if isinstance(node, cst.Arg) else self.parent(node)
-        marked = self.module.visit(_Marker(node, mark))
-        assert isinstance(marked, cst.Module)
+        marked = self.changed({node: functools.partial(_marked, mark)})
         return marked.code.partition(mark)[0].count("\n") + 1
 
     def refused(self, sentence: str, node: cst.CSTNode) -> RefusedError:
@@ -213,64 +166,95 @@ def tree_of(path: str, text: str) -> Tree:
     return Tree(path, text)
 
 
-class _Reader(Counter):
-    """Takes down the parent and the frame of every node, and the node of every anchor."""
+class _Reader:
+    """Takes down the parent and the frame of every node, and the node of every anchor.
+
+    Nodes are counted as `scopelint.extract` does, so that each can be told by its anchor. LibCST's
+    own visitors make every node anew, which takes four times as long.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self.by_anchor: dict[Anchor, cst.CSTNode] = {}
         self.frames: dict[cst.CSTNode, int] = {}
-        self._stack: list[cst.CSTNode] = []
+        self._frame = 0
+        self._count = 0
         self._f_strings = 0
+        self._ordinals: dict[tuple[int, AnchorKind], int] = {}
 
-    def on_visit(self, node: cst.CSTNode) -> bool:
-        """Take down a node."""
-        if self._stack:
-            self.parents[node] = self._stack[-1]
-        self.frames[node] = self.frame
-        self._stack.append(node)
-        self._f_strings += isinstance(node, cst.FormattedString)
+    def read(self, node: cst.CSTNode) -> None:
+        """Take down a node and those in it; of its own kind, an inner expression ends first."""
+        kind = type(node)
+        self.frames[node] = self._frame
+        # In an f-string `ast` gives no exact positions, so nothing there has an anchor.
+        self._f_strings += kind is cst.FormattedString
+        if kind in _AT_START:
+            self._met(_AT_START[kind], node)
+        for part in _parts(node):
+            value = getattr(node, part)
+            if value is None or value is cst.MaybeSentinel.DEFAULT:
+                continue
+            # Decorators, parameters and bases lie outside of the frame of a body.
+            opens = part == "body" and kind in _FRAMES
+            around = self._frame
+            if opens:
+                self._count += 1
+                self._frame = self._count
+            for child in value if isinstance(value, tuple | list) else (value,):
+                self.parents[child] = node
+                self.read(child)
+            self._frame = around
+        if kind in _AT_END:
+            self._met(_AT_END[kind], node)
+        self._f_strings -= kind is cst.FormattedString
+
+    def _met(self, kind: AnchorKind, node: cst.CSTNode) -> None:
         if not self._f_strings:
-            super().on_visit(node)
-        return True
-
-    def on_leave(self, original_node: cst.CSTNode) -> None:
-        """Count a node that ends."""
-        self._stack.pop()
-        if not self._f_strings:
-            super().on_leave(original_node)
-        self._f_strings -= isinstance(original_node, cst.FormattedString)
-
-    def meet(self, anchor: Anchor, node: cst.CSTNode) -> None:
-        """Take down the node of an anchor."""
-        self.by_anchor[anchor] = node
+            ordinal = self._ordinals.get((self._frame, kind), 0)
+            self._ordinals[self._frame, kind] = ordinal + 1
+            self.by_anchor[Anchor(self._frame, kind, ordinal)] = node
 
 
-class _Marker(cst.CSTTransformer):
-    """Puts a name that is easy to find in the place of a node."""
+_FRAMES = frozenset({cst.FunctionDef, cst.ClassDef})
+_PARTS: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 
-    def __init__(self, wanted: cst.CSTNode, mark: str) -> None:
+
+def _parts(node: cst.CSTNode) -> tuple[str, ...]:
+    """Return the fields of a node that hold nodes, in source order, as LibCST visits them."""
+    kind = type(node)
+    if kind not in _PARTS:
+        finder = _Parts(node)
+        node.visit(finder)
+        # A format that is not given is passed over.
+        unmet = [part.name for part in fields(kind) if "Sequence" in str(part.type)]
+        _PARTS[kind] = tuple(dict.fromkeys([*finder.found, *unmet]))
+    return _PARTS[kind]
+
+
+class _Parts(cst.CSTVisitor):
+    """Takes down the names of the parts of one node, and looks into none of them."""
+
+    def __init__(self, node: cst.CSTNode) -> None:
         super().__init__()
-        self._wanted = wanted
-        self._mark = mark
+        self._node = node
+        self.found: list[str] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        """Leave the wanted node as it is inside."""
-        return node is not self._wanted
+        """Look into the one node."""
+        return node is self._node
 
-    def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> New:  # type: ignore[override]  # LibCST's own type of the result cannot be named
-        """Replace the wanted node."""
-        if original_node is not self._wanted:
-            return updated_node
-        if isinstance(original_node, cst.BaseStatement):
-            return cst.SimpleStatementLine(
-                [cst.Expr(cst.Name(self._mark))],
-                leading_lines=getattr(original_node, "leading_lines", ()),
-            )
-        if isinstance(original_node, cst.BaseSmallStatement):
-            return cst.Expr(cst.Name(self._mark))
-        return cst.Name(self._mark)
+    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
+        """Take down a part."""
+        self.found.append(attribute)
+
+
+def _marked(mark: str, node: cst.CSTNode) -> cst.CSTNode:
+    """Return a name that is easy to find, to stand in the place of a node."""
+    if isinstance(node, cst.BaseStatement):
+        return cst.SimpleStatementLine(
+            [cst.Expr(cst.Name(mark))], leading_lines=getattr(node, "leading_lines", ())
+        )
+    return cst.Expr(cst.Name(mark)) if isinstance(node, cst.BaseSmallStatement) else cst.Name(mark)
 
 
 class _Changer(cst.CSTTransformer):
