@@ -360,18 +360,26 @@ class Query:
 """
 
 
+# A process begins with the peak memory of the one that starts it, so a small one does.
+_WATCHED = """
+import os, sys, time
+started = time.perf_counter()
+silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=silent)
+_, status, usage = os.wait4(pid, 0)
+wall, cpu = time.perf_counter() - started, usage.ru_utime + usage.ru_stime
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, wall, cpu)
+"""
+
+
 def timed(command: Sequence[str]) -> Run:
     """Run a command and return what it took."""
-    started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise SystemExit(f"exit code {process.returncode}: {' '.join(command)}")
-    wall_seconds = time.perf_counter() - started
-    return Run(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+    code, memory, wall_seconds, cpu_seconds = _output(
+        [sys.executable, "-S", "-c", _WATCHED, *command]
+    ).split()
+    if code not in ("0", "1"):
+        raise SystemExit(f"exit code {code}: {' '.join(command)}")
+    return Run(float(wall_seconds), float(cpu_seconds), int(memory))
 
 
 def is_same(sets: Sets, tools: Tools) -> bool:
