@@ -85,8 +85,9 @@ class Tools:
         return [self.ruff, "check", *rules, *words, str(folder)] if self.ruff else None
 
     def flake8(self, folder: Path) -> list[str] | None:
-        """Return a run of flake8-async."""
-        return [self.flake8_async, str(folder)] if self.flake8_async else None
+        """Return a run of flake8-async, which by itself reads files alone and fails at a folder."""
+        files = map(str, sorted(folder.rglob("*.py")))
+        return [self.flake8_async, *files] if self.flake8_async else None
 
     def versions(self) -> Iterator[str]:
         """Yield the versions of all that is compared."""
