@@ -44,6 +44,7 @@ class Repair(enum.Enum):
     KEEP = "keeping a task"
     ACLOSING = "aclosing"
     REVERSE = "last in, first out"
+    CHANNEL = "channel"
 
 
 @dataclass(frozen=True, slots=True)

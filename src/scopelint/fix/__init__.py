@@ -9,6 +9,7 @@ from scopelint.codemods import Import, RefusedError, Rewritten
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import UnreadableError, parse
 from scopelint.fix import (
+    advice,
     carrier,
     endings,
     equivalents,
@@ -40,6 +41,7 @@ PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
     Repair.KEEP: keep.plan,
     Repair.ACLOSING: endings.plan_closing,
     Repair.REVERSE: endings.plan_reverse,
+    Repair.CHANNEL: advice.plan_channel,
 }
 
 

@@ -9,9 +9,9 @@ from scopelint.facts import Anchor, AnchorKind, BlockKind
 from scopelint.index import ProjectIndex, flow
 from scopelint.index.objects import render
 from scopelint.index.openings import Opening
-from scopelint.index.values import FrameRef, Place
+from scopelint.index.values import FrameRef, Place, Where
 from scopelint.model import Level, Related
-from scopelint.rule import Nomination, Rule, Shape, Silence, level_for
+from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
 
 ENOUGH = "it holds a cancel scope only, and every loop over it closes it"
@@ -70,6 +70,7 @@ class YieldInScope(Rule):
             Anchor(ref.frame, AnchorKind.YIELD, first.ordinal),
             Shape.YIELD,
             _story.ordered(project.modules.site(ref.path, first.span), related),
+            Offer(Repair.CHANNEL, Where(ref.path, ref.frame, numbers[0])),
         )
 
 
