@@ -432,7 +432,9 @@ async def test_one_that_is_cancelled_from_outside_ends_the_later_ones(helper: He
     group = await stack.enter_async_context(carrier(log, "a"))
     await stack.enter_async_context(carrier(log, "b"))
     group.cancel_scope.cancel()
-    await anyio.sleep(0.02)
+    with anyio.fail_after(10):
+        while len(log) < 4:
+            await anyio.sleep(0.01)
     assert log == ["+a", "+b", "-b", "-a"]
     with pytest.raises(RuntimeError, match="has ended"):
         await stack.enter_async_context(carrier(log, "c"))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scopelint.fix import Planner
 
 _NAMES = {rule.code: rule.name for rule in RULES}
+_NO_FIX = {rule.code: rule.no_fix for rule in RULES}
 _UNUSED = UnusedSuppression.code
 # Small projects are read once and kept; of large ones a file is read again when a name is looked
 # up in it.
@@ -322,8 +323,12 @@ def flagged(
 
     def plan(nomination: Nomination) -> Fix | str | None:
         # An application on asyncio has dozens of notes, and plans cost more than findings.
-        is_fixed = nomination.level is not Level.NOTE or nomination.code in files.by_name
-        return planner.fix(nomination.offer) if is_fixed and nomination.offer else None
+        if nomination.level is Level.NOTE and nomination.code not in files.by_name:
+            return None
+        if nomination.offer is None:
+            place = nomination.place
+            return f"{_NO_FIX[nomination.code]} ({place.path}:{place.span.line})"
+        return planner.fix(nomination.offer)
 
     for path, nominations in nominated.items():
         text = files.text(path)

@@ -88,7 +88,8 @@ class Rule:
     """One kind of misuse: what it is called, how much it weighs, where it is found.
 
     A rule reads the index and nothing else; it holds no state. ``level`` is the highest that its
-    findings have. ``gives_way_to`` is the rule at whose findings this one is silent.
+    findings have, ``no_fix`` says why those have no fix that offer none, and ``gives_way_to`` is
+    the rule at whose findings this one is silent.
     """
 
     code: ClassVar[str]
@@ -96,6 +97,7 @@ class Rule:
     summary: ClassVar[str]
     level: ClassVar[Level]
     gives_way_to: ClassVar[str | None] = None
+    no_fix: ClassVar[str] = "no fix is known for this form"
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the sites in a project that this rule wants to report.

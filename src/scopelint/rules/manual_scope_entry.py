@@ -22,6 +22,10 @@ class ManualScopeEntry(Rule):
     name = "manual-scope-entry"
     summary = "A scope or carrier is entered or left by calling its dunder method by hand."
     level = Level.ERROR
+    no_fix = (
+        "a scope bounds the task that entered it, so no other task can own it; put what it bounds "
+        "under its `with`"
+    )
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the opening calls, and the closing calls whose opening is not seen."""

@@ -27,6 +27,7 @@ class PublishedTaskGroup(Rule):
     name = "published-task-group"
     summary = "A task group is kept on an object when its block has ended, and others use it."
     level = Level.NOTE
+    no_fix = "clear it in a `finally` at the end of the block, if nothing may use it later"
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the stores of groups that a block of the same function owns."""

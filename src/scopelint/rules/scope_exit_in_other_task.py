@@ -22,6 +22,7 @@ class ScopeExitInOtherTask(Rule):
     name = "scope-exit-in-other-task"
     summary = "The entry or exit of a scope is handed to another task."
     level = Level.ERROR
+    no_fix = "only the task that entered the scope can leave it; let that task run the whole block"
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the calls that hand an enter, an exit, a fill or a close to another task."""

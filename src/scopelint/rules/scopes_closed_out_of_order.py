@@ -20,6 +20,7 @@ class ScopesClosedOutOfOrder(Rule):
     name = "scopes-closed-out-of-order"
     summary = "Scopes that are kept together are not left last in, first out."
     level = Level.ERROR
+    no_fix = "which scope has to be left first is for the code around it to say"
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the closing calls that come too early, or in any order."""
