@@ -41,6 +41,8 @@ NOT_RUN = {
     "SCP102/pushed_on_a_stack": "the stack leaves the group in time: nothing fails",
     "SCP102/script_named_like_a_library": "nursery shows the same",
     "SCP401/maybe_wrapped": "its base is of another package; task_group shows the same",
+    "SCP104/handed_out": "its pair only hands on; SCP104/adapters shows the same",
+    "SCP305/dropped_conditional_imports": "only its imports are special; SCP305/dropped shows it",
     "SCP105/carrier_mcp": "it needs a server process; connect_and_close shows the same",
     "SCP201/own_dunders": "its finding is SCP104's; SCP104/adapters shows it",
     "SCP301/asyncio_only": "on asyncio, on which it runs, nothing fails",
