@@ -56,7 +56,7 @@ class Client:
             "\n"
             "    def share(self, stack: AsyncExitStack) -> None:\n"
             "        self._stack = stack",
-            "where the stack is made was not found (client.py:12)",
+            "`stack` may be the caller's stack (client.py:12)",
         ),
         (
             "self._stack = AsyncExitStack()",

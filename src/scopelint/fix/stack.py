@@ -50,12 +50,16 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
 def _made_by(
     workspace: Workspace, key: ObjectKey, seen: set[ObjectKey]
 ) -> Iterator[tuple[Where, Place]]:
-    """Yield the calls that make a stack, those it is taken over from, and those put on it."""
+    """Yield the calls that make a stack, those it is taken over from, and those put on it.
+
+    A stack that is given nothing but other stacks need not have an owner: theirs are enough.
+    """
     if key in seen:
         return
     seen.add(key)
     lifetimes = workspace.index.lifetimes
-    for store in lifetimes.stores(key):
+    stores = lifetimes.stores(key) if _holds_scopes(workspace, key) else ()
+    for store in stores:
         if store.value not in (facts.NONE, facts.UNKNOWN) or store.annotation is None:
             yield from _creations(workspace, store.value, store.where, seen)
     for operation in lifetimes.by_object.get(key, ()):
@@ -65,6 +69,14 @@ def _made_by(
             if lifetimes.is_stack(argument, operation.where):
                 yield from _creations(workspace, argument, operation.where, seen)
     _check_pushes(workspace, key)
+
+
+def _holds_scopes(workspace: Workspace, key: ObjectKey) -> bool:
+    """Say whether a stack itself is given a scope or a carrier, or takes over what was."""
+    lifetimes = workspace.index.lifetimes
+    return any(op.scopes for op in lifetimes.by_object.get(key, ()) if op.act is Act.FILL) or any(
+        lifetimes.popped_from(store) is not None for store in lifetimes.stores(key)
+    )
 
 
 def _creations(
@@ -80,7 +92,7 @@ def _creations(
         if instance.made_by != _STACK:
             raise workspace.refused(f"it is a `{_label(workspace, instance)}`", where)
         if instance.origin is None:
-            raise workspace.refused("where the stack is made was not found", where)
+            raise workspace.refused(f"`{render(value)}` may be the caller's stack", where)
         found, call = _event(workspace, instance.origin)
         inner = workspace.index.lifetimes.objects.key(value, where)
         if inner is not None and inner not in seen:
