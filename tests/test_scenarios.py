@@ -46,6 +46,7 @@ NOT_RUN = {
     "SCP105/carrier_mcp": "it needs a server process; connect_and_close shows the same",
     "SCP201/own_dunders": "its finding is SCP104's; SCP104/adapters shows it",
     "SCP301/asyncio_only": "on asyncio, on which it runs, nothing fails",
+    "SCP303/replaced_in_a_test": "it shows a refused fix; primitives shows the same",
     "SCP304/trio_too": "handlers shows the same",
     "SCP201/maker_in_other_file": "the group is never used; attribute shows the same",
     "SCP201/entered_elsewhere": "the helper's group is never used; attribute shows the same",

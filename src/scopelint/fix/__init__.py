@@ -22,6 +22,7 @@ from scopelint.fix import (
     stack,
 )
 from scopelint.fix.edits import applied, edits_between
+from scopelint.fix.patches import check_patches
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.model import Edit, Fix, Site
 from scopelint.rule import Offer, Repair
@@ -67,20 +68,22 @@ class Planner:
     def _planned(self, offer: Offer) -> Fix | str:
         try:
             plan = PLANNERS[offer.repair](self.workspace, offer)
-            changed = contents(self.workspace, [plan])
+            edited = {
+                path: edits_between(self.workspace.text(path) or "", text)
+                for path, text in contents(self.workspace, [plan]).items()
+            }
+            check_patches(self.workspace, edited)
         except (RefusedError, UnreadableError) as error:
             return str(error)
         except RecursionError:
             # LibCST nests long chains of operators, which `ast` keeps flat.
             return "the file nests too deeply for a fix"
         self.plans[offer] = plan
-        edits: list[Edit] = []
-        for path, text in changed.items():
-            before = self.workspace.text(path) or ""
-            edits.extend(
-                Edit(Site(self.workspace.absolute(path), span), content)
-                for span, content in edits_between(before, text)
-            )
+        edits = (
+            Edit(Site(self.workspace.absolute(path), span), content)
+            for path, changes in edited.items()
+            for span, content in changes
+        )
         return Fix(plan.title, plan.applicability, tuple(edits), plan.effect)
 
 
