@@ -8,12 +8,12 @@ import json as json_module
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from scopelint.config import OutputFormat
 from scopelint.model import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import errno
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from scopelint import source
 from scopelint.model import Failure, FailureKind, ScopelintError, Span

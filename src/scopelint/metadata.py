@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from scopelint.model import ScopelintError
+from scopelint.model import Record, ScopelintError
 
 Version = tuple[int, int]
 
@@ -18,16 +17,14 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^
 _SETUP_WORDS = re.compile(r"requires|classifier|\brequire")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Record, frozen=True):
     """One thing that a project declares; ``place`` is the file and the key that say so."""
 
     text: str
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Record, frozen=True):
     """A package that a project needs, by its normalized name.
 
     ``is_runtime`` tells what users install, extras included, from what its developers need.
@@ -43,8 +40,7 @@ class Requirement:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Record, frozen=True):
     """All that a project declares, the most authoritative place first."""
 
     pythons: tuple[Statement, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -72,24 +71,21 @@ class Site(Record, frozen=True, order=True):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Related:
+class Related(Record, frozen=True, order=True):
     """A further site of a finding, with the sentence that says what happens there."""
 
     site: Site
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Record, frozen=True):
     """One replacement of a span by new text."""
 
     site: Site
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Record, frozen=True):
     """A titled offer to change code; ``effect`` is a sentence on what else changes, if anything.
 
     An edit of a file that does not exist yet creates it.
@@ -101,8 +97,7 @@ class Fix:
     effect: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record, frozen=True):
     """One thing a rule says about one site, with the other sites of its story.
 
     ``fingerprint`` tells it from the others of its file, and stays when lines above it come or go.
@@ -126,8 +121,7 @@ class SuppressionKind(enum.Enum):
     BASELINE = "external"
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(Record, frozen=True):
     """A finding that is not reported, and what silences it; ``reason`` is the user's, if any."""
 
     finding: Finding
@@ -135,8 +129,7 @@ class Suppressed:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record, frozen=True):
     """The text of a file before and after; ``before`` is ``None`` for a new file."""
 
     path: str
@@ -144,8 +137,7 @@ class Change:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Record, frozen=True):
     """A fix with the findings that it repairs and the changes that it makes."""
 
     fix: Fix
@@ -153,8 +145,7 @@ class Offered:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Record, frozen=True):
     """What is known of one expression on a line, and the sites that tell it."""
 
     text: str
@@ -162,8 +153,7 @@ class Known:
     related: tuple[Related, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Record, frozen=True):
     """What a rule has to say of a line: ``level`` is that of its finding, ``None`` for silence."""
 
     code: str
@@ -173,8 +163,7 @@ class Verdict:
     related: tuple[Related, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Record, frozen=True):
     """What is known of the line of a site, and what each rule says of it.
 
     ``without_word`` are the codes of those that have nothing to say.
@@ -186,8 +175,7 @@ class Explanation:
     without_word: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Accepted:
+class Accepted(Record, frozen=True, order=True):
     """A finding that the baseline holds; the path is absolute."""
 
     code: str
@@ -204,8 +192,7 @@ class FailureKind(enum.Enum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record, frozen=True):
     """A file that could not be analyzed, and the sentence that says why.
 
     ``span`` is where the parser stopped, when it said so.
@@ -217,8 +204,7 @@ class Failure:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record, frozen=True):
     """What there is to report of one project."""
 
     findings: tuple[Finding, ...]
@@ -226,8 +212,7 @@ class Outcome:
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Record, frozen=True):
     """The outcome of one run: findings in the order path, span, code; failures by path.
 
     ``texts`` holds the source text of every file with a site of a finding; formats that print
@@ -238,14 +223,13 @@ class Report:
     findings: tuple[Finding, ...]
     failures: tuple[Failure, ...]
     files_checked: int
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = msgspec.field(default_factory=dict)
     suppressed: tuple[Suppressed, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     gone: tuple[Accepted, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FixReport:
+class FixReport(Record, frozen=True):
     """What a run that fixes would write, in groups that belong together, and what is left.
 
     ``failed`` are fixes that were tried and left something wrong, so that they were not applied.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scopelint.model import ScopelintError
+from scopelint.model import Record, ScopelintError
 
 if TYPE_CHECKING:
     # pathspec takes longer to import than a small project takes to check.
@@ -18,8 +17,7 @@ _AFTER_WILDCARDS = re.compile(r"[^*?\]\\]*$")
 _SUFFIXES = (".py", ".pyi")
 
 
-@dataclass(frozen=True, slots=True)
-class Patterns:
+class Patterns(Record, frozen=True):
     """Patterns for the paths below a directory; ``base`` is that directory and a slash.
 
     ``for_files`` are those of them that can match a Python file.

@@ -7,8 +7,9 @@ import gc
 import os
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from scopelint import source
 from scopelint.cache import FOLDER, ProjectMemory

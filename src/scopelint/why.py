@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable as Function
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Event, Expression, StoreEvent, WithEvent

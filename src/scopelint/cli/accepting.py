@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
 from scopelint.config import Config

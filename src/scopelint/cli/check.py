@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import click
+from msgspec.structs import replace
 
 from scopelint.cli import accepting
 from scopelint.cli.accepting import Command, accept_options
 from scopelint.cli.fixing import Wishes, fix, fix_options
 from scopelint.cli.options import ProjectOptions, config_of, project_options, words
-from scopelint.cli.settings import settings_shown
 from scopelint.cli.terminal import (
     CLEAN,
     FOUND,
@@ -124,7 +123,7 @@ def command(
         jobs=jobs or _cores(),
     )
     if show_files or show_settings:
-        write((_files if show_files else settings_shown)(config))
+        write((_files if show_files else _settings)(config))
         return CLEAN
     config = replace(config, output_format=_format(output_format, config))
     if statistics and not (config.output_format.is_for_people or _is_json(config)):
@@ -260,6 +259,12 @@ def _format(given: str | None, config: Config) -> OutputFormat:
     if configured is not None:
         return configured
     return OutputFormat.FULL if sys.stdout.isatty() else OutputFormat.CONCISE
+
+
+def _settings(config: Config) -> str:
+    from scopelint.cli.settings import settings_shown
+
+    return settings_shown(config)
 
 
 def _files(config: Config) -> str:

@@ -8,21 +8,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from dataclasses import dataclass, fields
 from typing import Any
 
 import click
 
 from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
 from scopelint.config import Config
-from scopelint.model import Applicability, Change, FixReport, Level, Offered, ScopelintError
+from scopelint.model import Applicability, Change, FixReport, Level, Offered, Record, ScopelintError
 
 # A longer new file is a helper, which says nothing about the code that is fixed.
 _LINES_SHOWN_OF_NEW_FILE = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Record, frozen=True):
     """Whether a run fixes, and how: what it may apply, what it shows, how it exits."""
 
     fix: bool = False
@@ -59,8 +57,8 @@ def fix_options(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def called(**options: Any) -> int:  # noqa: ANN401  # click passes every type
-        names = [field.name for field in fields(Wishes)]
-        return command(wishes=Wishes(**{name: options.pop(name) for name in names}), **options)
+        wishes = Wishes(**{name: options.pop(name) for name in Wishes.__struct_fields__})
+        return command(wishes=wishes, **options)
 
     for option in reversed(_OPTIONS):
         called = option(called)

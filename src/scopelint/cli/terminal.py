@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from types import TracebackType
@@ -39,6 +38,9 @@ def uses_colour(color: Color) -> bool:
 
 def terminal_width() -> int:
     """Return the width of the terminal in columns."""
+    # Only what shows source asks for it.
+    import shutil
+
     return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
 
 

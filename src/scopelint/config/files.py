@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import field
 
 from scopelint.config.options import OPTIONS, Value, read_options
 from scopelint.config.run import Config, OutputFormat
 from scopelint.config.selection import Selection, matching_codes, selected_codes
 from scopelint.metadata import read_toml
-from scopelint.model import ScopelintError
+from scopelint.model import Record, ScopelintError
 from scopelint.patterns import Patterns, configured
 
 _NAMES = (".scopelint.toml", "scopelint.toml", "pyproject.toml")
 _COMMAND_LINE = "the command line"
 
 
-@dataclass(frozen=True, slots=True)
-class FileIgnore:
+class FileIgnore(Record, frozen=True):
     """Rules that are left out in the files that a pattern fits, or in the others."""
 
     patterns: Patterns
@@ -27,8 +27,7 @@ class FileIgnore:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Record, frozen=True):
     """What holds for the files of a directory; ``None`` is what nobody has set.
 
     ``values`` are the options that are set, by name, and ``origins`` the places that set them.
@@ -86,8 +85,7 @@ class Settings:
         return codes
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
+class _Layer(Record, frozen=True):
     """The options that one place gives; patterns in them are relative to ``directory``."""
 
     origin: str

@@ -5,12 +5,11 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from scopelint.config.run import OutputFormat
 from scopelint.config.selection import nearest_word
-from scopelint.model import ScopelintError
+from scopelint.model import Record, ScopelintError
 
 Value: TypeAlias = "str | bool | tuple[str, ...] | Mapping[str, tuple[str, ...]]"
 
@@ -39,8 +38,7 @@ class Kind(enum.Enum):
         return self in (Kind.RULES, Kind.PATTERNS, Kind.BACKENDS, Kind.CARRIERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Record, frozen=True):
     """One option; ``choices`` are the words that it takes, if only some are right."""
 
     name: str

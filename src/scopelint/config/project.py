@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import field
 
 from scopelint.config.files import Settings
 from scopelint.metadata import Metadata, metadata_of
+from scopelint.model import Record
 
 DEFAULT_TARGET = (3, 11)
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectSettings:
+class ProjectSettings(Record, frozen=True):
     """What a project says about itself.
 
     ``target_version`` is the lowest Python it runs on, ``backends`` what it is configured to run

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import field
+
+from scopelint.model import Record
 
 
 class OutputFormat(enum.Enum):
@@ -34,8 +37,7 @@ class Color(enum.Enum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Record, frozen=True):
     """What one run is asked to do.
 
     ``overrides`` are options of configuration files that the command line gives, under the names

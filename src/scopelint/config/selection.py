@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from scopelint.model import ScopelintError
+from scopelint.model import Record, ScopelintError
 
 _ALL = "ALL"
 # More words than these make no readable sentence.
 _FEW = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Record, frozen=True):
     """The selectors that one place gives; ``select`` is ``None`` where it selects nothing anew.
 
     ``origin`` names the place in complaints, and is empty for the command line.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from scopelint.model import (
     Applicability,
@@ -12,6 +11,7 @@ from scopelint.model import (
     FailureKind,
     Finding,
     Level,
+    Record,
     Report,
     Site,
     Span,
@@ -31,8 +31,7 @@ def entries(report: Report) -> tuple[Finding, ...]:
     return tuple(sorted((*report.findings, *invalid), key=lambda entry: (entry.site, entry.code)))
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Record, frozen=True):
     """How many findings of one rule there are, and how many of them have a safe fix."""
 
     number: int

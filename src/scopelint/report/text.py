@@ -6,11 +6,10 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from scopelint.model import Applicability, Finding, Level, Report, Site
+from scopelint.model import Applicability, Finding, Level, Record, Report, Site
 from scopelint.report import Count, entries, is_fixable, label, shown_path, unread
 
 # A line is pieces of text, each with the rich style it has in colour.
@@ -32,8 +31,7 @@ _JOINER = "\u200d"
 _END_OF_LINE = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Mark:
+class _Mark(Record, frozen=True, order=True):
     """What is underlined on one source line; the columns count code points."""
 
     line: int
@@ -44,8 +42,7 @@ class _Mark:
     style: str
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(Record, frozen=True):
     """The part of a source line that is shown; ``start`` is its first code point."""
 
     source: str

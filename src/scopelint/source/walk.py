@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
-from scopelint.model import Failure, FailureKind
+from msgspec.structs import replace
+
+from scopelint.model import Failure, FailureKind, Record
 from scopelint.patterns import Patterns, patterns_of
 from scopelint.source.failures import failure_of
 from scopelint.source.text import read
@@ -23,8 +24,7 @@ _BUILD_OUTPUT = frozenset({"build", "dist"})
 _ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Record, frozen=True):
     """All files that are looked at together, and those of them that are reported on.
 
     ``root`` is absolute; ``files``, ``selected`` and ``named`` are relative to it; ``named`` are
@@ -41,16 +41,14 @@ class Project:
     settings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(Record, frozen=True):
     """The projects that the named paths belong to, and the paths that lead nowhere."""
 
     projects: tuple[Project, ...]
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sieve:
+class Sieve(Record, frozen=True):
     """What is left out of a directory and of those below it.
 
     ``has_defaults`` says whether the usual names are among it. What the user names is never left
@@ -75,8 +73,7 @@ class Sieve:
 SieveAt = Callable[[str], Sieve]
 
 
-@dataclass(frozen=True, slots=True)
-class _Directory:
+class _Directory(Record, frozen=True):
     """One directory that was walked, with its Python files; ``links`` are symbolic links.
 
     A nested root is the root of another project, whose files are not looked at here.
