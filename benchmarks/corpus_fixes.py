@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 from corpus_data import ANSWERS, Findings, Found, Label, Package
 
+from scopelint.model import Applicability
 from scopelint.rules import RULES
 
 # What one finding is told from another by when lines have moved: path, code and message.
@@ -115,7 +116,7 @@ def fate_of(found: Found) -> Fate:
         return Fate.REFUSED
     if found.applicability is None:
         return Fate.NOTHING
-    return Fate.SHOWN if found.applicability == "display-only" else Fate.FAILED
+    return Fate.SHOWN if found.applicability == Applicability.DISPLAY_ONLY.value else Fate.FAILED
 
 
 def counted(fates: Iterable[Fate]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from corpus import check
 from corpus_data import Found, Package
-from corpus_fixes import Fate, fates_of, fixed
+from corpus_fixes import ALL, Fate, fates_of, fixed
 
 DROPPED = """\
 import asyncio
@@ -54,6 +55,8 @@ def test_of_findings_told_alike_the_one_without_a_fix_is_left(tmp_path: Path) ->
     alike = [_found(identity[2], applicability="safe", refused=None), refused]
     assert fates_of(alike, done) == {refused: Fate.REFUSED, alike[0]: Fate.FIXED}
     assert fates_of(alike[:1], done) == {alike[0]: Fate.FAILED}
+    (advised,) = check(PACKAGE, tree, True, ALL)
+    assert fates_of([advised], done) == {advised: Fate.SHOWN}
 
 
 def _found(message: str, applicability: str | None, refused: str | None) -> Found:

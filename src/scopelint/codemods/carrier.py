@@ -2,219 +2,30 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.annotations import OWNER, wrapped
-from scopelint.codemods.mentions import check_string, is_tested, verdict
-from scopelint.codemods.trees import Change, Tree, spelled
-from scopelint.facts import Anchor
+from scopelint.codemods.carrier_uses import ENTER, Survey, Use, given, is_none, method_of
+from scopelint.codemods.trees import Change, spelled
 
 MAKER = "own"
-_ENTER, _EXIT = "__aenter__", "__aexit__"
-_METHODS = frozenset({_ENTER, _EXIT})
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A context manager that is kept, as one file knows it.
-
-    ``names`` says for every frame which expressions are it (``True``), which are something else
-    (``False``), and which may be it (``None``). ``creations`` are the calls that make it.
-    ``gives_itself`` says whether entering it gives the object itself.
-    """
-
-    attribute: str
-    names: Mapping[tuple[int, str], bool | None]
-    creations: frozenset[Anchor]
-    gives_itself: bool
-
-
-class Use(enum.Enum):
-    """What a mention of a context manager is for."""
-
-    METHOD = "enters or leaves it"
-    TEST = "asks whether there is one"
-    STORE = "is given it"
-    READ = "gives it to another of its names"
-    OTHER = "anything else"
-
-
-@dataclass(slots=True)
-class Survey:
-    """What the mentions of a context manager in one file are for, in source order."""
-
-    tree: Tree
-    kept: Kept
-    uses: dict[cst.CSTNode, Use] = field(default_factory=dict)
-    made_in_place: list[cst.Attribute] = field(default_factory=list)
-    slots: list[cst.CSTNode] = field(default_factory=list)
-
-    @property
-    def is_shared(self) -> bool:
-        """Say whether something needs the object itself."""
-        return Use.OTHER in self.uses.values()
-
-    @property
-    def called(self) -> frozenset[cst.CSTNode]:
-        """Return the calls that enter or leave it."""
-        methods = [self.tree.parent(node) for node, use in self.uses.items() if use is Use.METHOD]
-        return frozenset(self.tree.parent(node) for node in [*methods, *self.made_in_place])
-
-    @property
-    def is_entered(self) -> bool:
-        """Say whether it is entered here."""
-        methods = (self.tree.parent(node) for node, use in self.uses.items() if use is Use.METHOD)
-        return bool(self.made_in_place) or any(_method(node) == _ENTER for node in methods)
-
-
-def surveyed(tree: Tree, kept: Kept) -> Survey:
-    """Return what a file does with a kept context manager.
-
-    Raises `RefusedError` for what cannot be followed.
-    """
-    survey = Survey(tree, kept)
-    creations = {tree.at(anchor) for anchor in kept.creations}
-    for node in tree.nodes():
-        if isinstance(node, cst.SimpleString):
-            check_string(tree, node, {kept.attribute})
-            if node.raw_value == kept.attribute and _is_slot(tree, node):
-                survey.slots.append(node)
-        if isinstance(node, cst.Attribute) and node.value in creations and _method(node) == _ENTER:
-            survey.made_in_place.append(node)
-        found = verdict(tree, node, {kept.attribute}, kept.names)
-        if found is False or isinstance(node, cst.NamedExpr):
-            continue
-        use: Use | None = _use(survey, node)
-        if found is None and use is not None:
-            use = _if_uncertain(survey, node, use)
-        if use is not None:
-            survey.uses[node] = use
-    return survey
-
-
-def _use(survey: Survey, node: cst.CSTNode) -> Use:
-    tree = survey.tree
-    parent = tree.parent(node)
-    match parent:
-        case cst.Attribute(value=value) if value is node and _method(parent) in _METHODS:
-            return Use.METHOD
-        case cst.AssignTarget():
-            return Use.STORE
-        case cst.AnnAssign(target=target) if target is node:
-            return Use.STORE
-        case cst.Assign() | cst.AnnAssign():
-            return Use.READ if _all_certain(survey, _targets(parent)) else Use.OTHER
-        case cst.Element():
-            return _in_tuple(survey, parent)
-        case cst.Del() | cst.NamedExpr() | cst.AsName() | cst.For(target=_):
-            raise tree.refused(f"`{spelled(node)}` is bound or deleted there", node)
-        case cst.WithItem():
-            raise tree.refused("it is entered by `async with`, too", node)
-        case cst.Expr():
-            return Use.TEST
-        case _:
-            return Use.TEST if is_tested(tree, node) else Use.OTHER
-
-
-def _in_tuple(survey: Survey, element: cst.CSTNode) -> Use:
-    """Return what a mention in ``a, b = c, d`` is for."""
-    group = survey.tree.parent(element)
-    assignment = survey.tree.parent(group)
-    if isinstance(assignment, cst.AssignTarget):
-        return Use.STORE
-    if isinstance(assignment, cst.Assign) and isinstance(group, cst.Tuple):
-        partners = _partners(assignment)
-        position = list(group.elements).index(element)  # type: ignore[arg-type]  # it is one of them
-        if partners is not None and _all_certain(survey, [partners[position][0]]):
-            return Use.READ
-    return Use.OTHER
-
-
-def _if_uncertain(survey: Survey, node: cst.CSTNode, use: Use) -> Use | None:
-    """Return what a mention of something that may be it means for what is surely it."""
-    text = spelled(node)
-    if use is Use.METHOD:
-        raise survey.tree.refused(f"what `{text}` is, is not known", node)
-    if use is Use.STORE:
-        value = _value(survey.tree, node)
-        if value is not None and not _is_none(value):
-            raise survey.tree.refused(f"what `{text}` is, is not known", node)
-        return None
-    return None if use is Use.TEST else Use.OTHER
-
-
-def _is_slot(tree: Tree, node: cst.CSTNode) -> bool:
-    return any(
-        isinstance(outer, cst.Assign | cst.AnnAssign)
-        and any(spelled(target) == "__slots__" for target in _targets(outer))
-        for outer in tree.around(node)
-    )
-
-
-def _all_certain(survey: Survey, targets: list[cst.BaseExpression]) -> bool:
-    kept = survey.kept
-    return all(verdict(survey.tree, t, {kept.attribute}, kept.names) is True for t in targets)
-
-
-def _targets(statement: cst.Assign | cst.AnnAssign) -> list[cst.BaseExpression]:
-    if isinstance(statement, cst.AnnAssign):
-        return [statement.target]
-    return [target.target for target in statement.targets]
-
-
-def _partners(
-    statement: cst.Assign,
-) -> list[tuple[cst.BaseExpression, cst.BaseExpression]] | None:
-    """Return the targets of ``a, b = c, d`` with their values, ``None`` if it is none."""
-    match statement:
-        case cst.Assign(
-            targets=[cst.AssignTarget(target=cst.Tuple(elements=targets))],
-            value=cst.Tuple(elements=values),
-        ) if len(targets) == len(values):
-            if not any(isinstance(each, cst.StarredElement) for each in (*targets, *values)):
-                return [(t.value, v.value) for t, v in zip(targets, values, strict=True)]
-    return None
-
-
-def _value(tree: Tree, target: cst.CSTNode) -> cst.BaseExpression | None:
-    """Return what a mention is given by the statement that stores to it."""
-    parent = tree.parent(target)
-    if isinstance(parent, cst.AnnAssign):
-        return parent.value
-    if isinstance(parent, cst.Element):
-        statement = tree.parent(tree.parent(tree.parent(parent)))
-        partners = _partners(statement) if isinstance(statement, cst.Assign) else None
-        for mine, value in partners or ():
-            if mine is target:
-                return value
-        raise tree.refused(f"what `{spelled(target)}` is given cannot be told", target)
-    statement = tree.parent(parent)
-    assert isinstance(statement, cst.Assign)
-    return statement.value
-
-
-def _method(node: cst.CSTNode) -> str:
-    return node.attr.value if isinstance(node, cst.Attribute) else ""
-
-
-def _is_none(node: cst.CSTNode | None) -> bool:
-    return isinstance(node, cst.Name) and node.value == "None"
-
-
-def owned(survey: Survey, helper: str, *, is_shared: bool) -> Rewritten:
+def owned(survey: Survey, helper: str, *, is_shared: bool, is_declared: bool = True) -> Rewritten:
     """Return a file in which an ``OwnedContext`` of the helper enters and leaves what is kept.
 
-    It takes the place of the context manager; if that ``is_shared`` it is kept beside it. Raises
-    `RefusedError` for a statement that has no room for it.
+    It takes the place of the context manager; if that ``is_shared`` it is kept beside it. One
+    that is not declared, and is ``None`` at first, gets an annotation. Raises `RefusedError` for
+    a statement that has no room for it.
     """
     if survey.slots and is_shared:
         raise survey.tree.refused("`__slots__` names it", survey.slots[0])
     codemod = _Carrier(survey, helper, is_shared=is_shared)
+    if not is_declared:
+        codemod.declare()
     for node, use in survey.uses.items():
         codemod.change(node, use)
     return Rewritten(survey.tree.changed(codemod.all_changes()), frozenset(codemod.imports))
@@ -236,7 +47,19 @@ class _Carrier:
             place = (self._tree.frame(node), spelled(node))
             self._by_text.setdefault(place, set()).add(use)
         self._readers = self._only_readers() if is_shared else frozenset()
+        self._undeclared: cst.CSTNode | None = None
         self.imports: set[Import] = set()
+
+    def declare(self) -> None:
+        """Let the first store of the attribute have an annotation, if it stores ``None``."""
+        stores = (node for node, use in self._survey.uses.items() if use is Use.STORE)
+        first = next((node for node in stores if isinstance(node, cst.Attribute)), None)
+        statement = first and self._tree.parent(self._tree.parent(first))
+        match statement:
+            case cst.Assign(targets=[_], value=value) if is_none(value):
+                self._undeclared = first
+            case _:
+                return
 
     def _only_readers(self) -> frozenset[tuple[int, str | None]]:
         """Return the locals that are given the attribute, only to be tested, entered and left."""
@@ -247,8 +70,8 @@ class _Carrier:
         }
         for node, use in self._survey.uses.items():
             if use is Use.STORE and isinstance(node, cst.Name):
-                value = _value(self._tree, node)
-                if not _is_none(value) and not isinstance(value, cst.Attribute):
+                value = given(self._tree, node)
+                if not is_none(value) and not isinstance(value, cst.Attribute):
                     owned_only.discard((self._tree.frame(node), node.value))
         return frozenset(owned_only)
 
@@ -274,13 +97,13 @@ class _Carrier:
         method = self._tree.parent(node)
         assert isinstance(method, cst.Attribute)
         self._rename(node)
-        if _method(method) == _ENTER:
+        if method_of(method) == ENTER:
             self._changes[method.attr] = lambda _: cst.Name("open")
             return
         self._assert_before(node)
         call = self._tree.parent(method)
         if isinstance(call, cst.Call) and call.func is method:
-            if all(_is_none(argument.value) for argument in call.args) and self._is_unused(call):
+            if all(is_none(argument.value) for argument in call.args) and self._is_unused(call):
                 self._changes[method.attr] = lambda _: cst.Name("aclose")
                 self._changes[call] = lambda old: old.with_changes(args=())
         elif isinstance(call, cst.Arg):
@@ -292,7 +115,7 @@ class _Carrier:
         assert isinstance(call, cst.Call)
         position = list(call.args).index(argument)
         left = call.args[position + 1 :]
-        if not all(_is_none(each.value) and each.keyword is None for each in left[:3]):
+        if not all(is_none(each.value) and each.keyword is None for each in left[:3]):
             raise self._tree.refused("which exception its exit is given, is not known", call)
         self._changes[method.attr] = lambda _: cst.Name("aclose")
         dropped = range(position + 1, position + 4)
@@ -344,7 +167,7 @@ class _Carrier:
 
     def _store(self, node: cst.CSTNode) -> None:
         place = (self._tree.frame(node), spelled(node))
-        value = _value(self._tree, node)
+        value = given(self._tree, node)
         if isinstance(self._tree.parent(node), cst.AnnAssign):
             self._annotated(node, value)
         if value is None:
@@ -352,9 +175,11 @@ class _Carrier:
         made = value.expression if isinstance(value, cst.Await) else value
         if made in self._creations:
             self._created(node, value)
-        elif _is_none(value):
+        elif is_none(value):
             is_declared = isinstance(self._tree.parent(node), cst.AnnAssign)
-            if self._is_shared and place not in self._readers and not is_declared:
+            if node is self._undeclared:
+                self._declared(node)
+            elif self._is_shared and place not in self._readers and not is_declared:
                 _, after = self._beside(node)
                 after.append(f"{self._owner_of(node)} = None")
         elif self._survey.uses.get(value) is Use.READ:
@@ -422,13 +247,24 @@ class _Carrier:
 
     # --- annotations --------------------------------------------------------------------
 
+    def _declared(self, node: cst.CSTNode) -> None:
+        """Declare what is ``None`` at first, for type checkers that take it to be ``None``."""
+        self.imports |= {Import(self._helper, OWNER, is_own=True), Import("typing", "Any")}
+        line = f"{self._owner_of(node)}: {OWNER}[Any] | None = None"
+        if self._is_shared:
+            _, after = self._beside(node)
+            after.append(line)
+            line = f"{spelled(node)}: Any = None"
+        declared = cst.ensure_type(cst.parse_statement(line), cst.SimpleStatementLine).body[0]
+        self._changes[self._tree.parent(self._tree.parent(node))] = lambda _: declared
+
     def _annotated(self, node: cst.CSTNode, value: cst.BaseExpression | None) -> None:
         statement = self._tree.parent(node)
         assert isinstance(statement, cst.AnnAssign)
         annotation = statement.annotation.annotation
         new = wrapped(annotation, gives_itself=self._survey.kept.gives_itself)
         code = cst.Module([]).code_for_node(new)
-        is_only_declared = value is None or _is_none(value)
+        is_only_declared = value is None or is_none(value)
         if OWNER in code and (not self._is_shared or is_only_declared):
             self.imports.add(Import(self._helper, OWNER, is_own=True))
             if "[Any]" in code:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.annotations import OWNER
-from scopelint.codemods.carrier import MAKER, Kept, Survey, owned, surveyed
+from scopelint.codemods.carrier import MAKER, owned
+from scopelint.codemods.carrier_uses import Kept, Survey, surveyed
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
 from scopelint.fix.mentions import functions, verdicts
@@ -54,11 +55,13 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     is_shared = any(survey.is_shared or survey.made_in_place for survey in surveys.values())
     if is_shared:
         _check_names(workspace, key, surveys)
+    is_declared = any(survey.is_declared for survey in surveys.values())
     rewritten: dict[str, Rewritten] = {}
     created: dict[str, str] = {}
     for path, survey in sorted(surveys.items()):
         helper = helper_for(workspace, path, MAKER, OWNER)
-        result = owned(survey, helper.module, is_shared=is_shared)
+        declared = is_declared or path != key.owner.path
+        result = owned(survey, helper.module, is_shared=is_shared, is_declared=declared)
         if result.module is not survey.tree.module:
             created.update(helper.created)
             rewritten[path] = result
