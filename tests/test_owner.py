@@ -101,6 +101,42 @@ CHANGED = {
                 await self._tg.aclose()  # all of them
         """,
     ),
+    "the exit is handed to other tasks": (
+        """
+        import asyncio
+
+        import anyio
+
+
+        class Query:
+            async def start(self):
+                self._tg = anyio.create_task_group()
+                await self._tg.__aenter__()
+
+            async def close(self, tg):
+                await asyncio.wait_for(self._tg.__aexit__(None, None, None), 5)
+                tg.start_soon(
+                    self._tg.__aexit__, None, None, None,
+                )
+        """,
+        """
+        import asyncio
+
+        from _task_owner import OwnedTaskGroup
+
+
+        class Query:
+            async def start(self):
+                self._tg = OwnedTaskGroup()
+                await self._tg.open()
+
+            async def close(self, tg):
+                await asyncio.wait_for(self._tg.aclose(), 5)
+                tg.start_soon(
+                    self._tg.aclose,
+                )
+        """,
+    ),
     "semicolons, nested blocks, comments and quotes": (
         """
         from contextlib import suppress
@@ -301,6 +337,22 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "an unknown exception": (
         {"a.py": QUERY.replace("None, None, None", "*sys.exc_info()")},
         "which exception its exit is given, is not known (a.py:10)",
+    ),
+    "an exit that is handed over with an exception": (
+        {
+            "a.py": QUERY.replace(
+                "await self._tg.__aexit__(", "tg.start_soon(self._tg.__aexit__, *"
+            ).replace("None, None, None", "exc")
+        },
+        "which exception its exit is given, is not known (a.py:10)",
+    ),
+    "an exit that is kept": (
+        {
+            "a.py": QUERY.replace(
+                "await self._tg.__aexit__(None, None, None)", "self.leave = self._tg.__aexit__"
+            )
+        },
+        "its exit is not awaited at once (a.py:10)",
     ),
     "a task's result": (
         {"a.py": f"{TASK}\n    def result(self):\n        return self._task.result()\n"},

@@ -12,6 +12,7 @@ import pytest
 from harness import fix, lint
 
 from scopelint.helper import DEFAULT_NAME, Form, text_of
+from scopelint.model import Applicability
 from scopelint.pages import Page, page, pages
 from scopelint.rule import Rule
 from scopelint.rules import RULES
@@ -73,27 +74,40 @@ def test_the_example_gives_the_finding(page: Page, tmp_path: Path) -> None:
 
 @each_page
 def test_use_instead_gives_nothing(page: Page, tmp_path: Path) -> None:
-    written(page, "Use instead", tmp_path)
-    assert lint(tmp_path) == []
+    for number in range(len(list(code_blocks(page, "Use instead")))):
+        written(page, "Use instead", tmp_path, number)
+        assert lint(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [found for found in PAGES.values() if row_of(found)["fix"] not in ("none yet", "display-only")],
-    ids=lambda found: found.code,
-)
+@each_page
 def test_the_fix_of_the_example_is_what_to_use_instead(page: Page, tmp_path: Path) -> None:
     block = written(page, "Example", tmp_path)
-    assert fix(tmp_path).applied
+    told = row_of(page)["fix"]
+    done = fix(tmp_path)
+    if told in ("none", "display-only"):
+        assert not done.applied
+        fixes = [finding.fix for finding in done.report.findings if finding.code == page.code]
+        assert [one and one.applicability.value for one in fixes] == [
+            None if told == "none" else Applicability.DISPLAY_ONLY.value
+        ]
+        return
     assert block.read_text("utf-8") == next(code_blocks(page, "Use instead"))
+    levels = {
+        offered.fix.applicability.value
+        for offered in done.applied
+        if page.code in {finding.code for finding in offered.findings}
+    }
+    assert levels
+    assert levels <= set(re.findall(r"\w+", told))
 
 
 @each_page
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_use_instead_runs(page: Page, backend: str, tmp_path: Path) -> None:
-    block = written(page, "Use instead", tmp_path)
-    program = f"import anyio, {block.stem} as block; anyio.run(block.main, backend={backend!r})"
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, timeout=30, check=True)
+    for number in range(len(list(code_blocks(page, "Use instead")))):
+        block = written(page, "Use instead", tmp_path, number)
+        program = f"import anyio, {block.stem} as block; anyio.run(block.main, backend={backend!r})"
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, timeout=30, check=True)
 
 
 @each_page
@@ -117,11 +131,11 @@ def rewrite_head(rule: Rule) -> None:
     target.write_text(head(rule, row["fix"], row["added"]) + body, "utf-8")
 
 
-def written(page: Page, heading: str, folder: Path) -> Path:
-    """Write the code block below a heading into a project of its own."""
+def written(page: Page, heading: str, folder: Path, number: int = 0) -> Path:
+    """Write a code block below a heading into a project of its own."""
     (folder / "pyproject.toml").write_text('[project]\nname = "page"\n', "utf-8")
     block = folder / "block.py"
-    block.write_text(next(code_blocks(page, heading)), "utf-8")
+    block.write_text(list(code_blocks(page, heading))[number], "utf-8")
     if f"from {DEFAULT_NAME} import" in block.read_text("utf-8"):
         (folder / f"{DEFAULT_NAME}.py").write_text(text_of(Form.ANYIO), "utf-8")
     return block

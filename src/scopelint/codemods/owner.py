@@ -164,15 +164,20 @@ class _Owner:
         self.changes[method.attr] = lambda old: old.with_changes(value="open")
 
     def _exit(self, method: cst.Attribute, group: cst.CSTNode) -> None:
-        call = self._tree.parent(method)
-        awaited = self._tree.parent(call)
-        if not isinstance(call, cst.Call) or not isinstance(awaited, cst.Await):
-            self._refuse("its exit is not awaited at once", method)
         self.changes[method.attr] = lambda old: old.with_changes(value="aclose")
+        call = self._tree.parent(method)
+        if isinstance(call, cst.Arg):
+            self._hand_over(call, method)
+            return
+        awaited = self._tree.parent(call)
+        if not isinstance(call, cst.Call) or not isinstance(awaited, cst.Await | cst.Arg):
+            self._refuse("its exit is not awaited at once", method)
         self.changes[call] = lambda old: old.with_changes(
             args=(), whitespace_before_args=cst.SimpleWhitespace("")
         )
         error = _error_of(call)
+        if isinstance(awaited, cst.Arg) and error is None:
+            return  # whoever is given the coroutine awaits it
         user = self._tree.parent(awaited)
         statement = self._tree.parent(user)
         is_line = isinstance(statement, cst.SimpleStatementLine)
@@ -188,6 +193,18 @@ class _Owner:
             self._before(statement, test)
         if isinstance(user, cst.Return):
             self._return_none(statement, user)
+
+    def _hand_over(self, argument: cst.Arg, method: cst.Attribute) -> None:
+        """Take the arguments away that come behind an exit which is not called here."""
+        starter = self._tree.parent(argument)
+        if not isinstance(starter, cst.Call) or starter.args[0] is not argument:
+            self._refuse("its exit is not awaited at once", method)
+        if _error_of(starter.with_changes(args=starter.args[1:])) is not None:
+            self._refuse("which exception its exit is given, is not known", method)
+        comma = starter.args[-1].comma
+        self.changes[argument] = lambda old: old.with_changes(comma=comma)
+        for other in starter.args[1:]:
+            self.changes[other] = lambda _: cst.RemoveFromParent()
 
     def _before(self, statement: cst.CSTNode, extra: cst.BaseStatement) -> None:
         """Put a statement before another one, which keeps its comments behind it."""
