@@ -87,6 +87,21 @@ def test_a_command_prints_what_the_readme_says(example: Path, number: int, bless
         assert output == shown["output"]
 
 
+def test_the_sections_of_the_readme_are_in_the_order_in_which_readers_ask() -> None:
+    assert re.findall(r"^## (.*)$", README.read_text("utf-8"), re.MULTILINE) == [
+        "What it finds",
+        "Install",
+        "Use",
+        "Fix",
+        "pre-commit",
+        "CI",
+        "Configuration",
+        "How it compares",
+        "How it works",
+        "Limits",
+    ]
+
+
 def test_the_readme_shows_these_commands_with_their_output() -> None:
     assert [shown["words"] for shown in RUN.finditer(README.read_text("utf-8"))] == COMMANDS
 
