@@ -12,18 +12,21 @@ from scopelint.codemods.carrier_uses import ENTER, Survey, Use, given, is_none, 
 from scopelint.codemods.trees import Change, spelled
 
 MAKER = "own"
+_NEVER_LEFT = "# Nothing closes it in the end: it stays open until the event loop ends."
 
 
-def owned(survey: Survey, helper: str, *, is_shared: bool, is_declared: bool = True) -> Rewritten:
+def owned(
+    survey: Survey, helper: str, *, is_shared: bool, is_declared: bool, is_left: bool
+) -> Rewritten:
     """Return a file in which an ``OwnedContext`` of the helper enters and leaves what is kept.
 
     It takes the place of the context manager; if that ``is_shared`` it is kept beside it. One
-    that is not declared, and is ``None`` at first, gets an annotation. Raises `RefusedError` for
-    a statement that has no room for it.
+    that is not declared, and is ``None`` at first, gets an annotation; where one that nothing
+    leaves is entered, a comment says so. Raises `RefusedError` for a statement that has no room.
     """
     if survey.slots and is_shared:
         raise survey.tree.refused("`__slots__` names it", survey.slots[0])
-    codemod = _Carrier(survey, helper, is_shared=is_shared)
+    codemod = _Carrier(survey, helper, is_shared=is_shared, is_left=is_left)
     if not is_declared:
         codemod.declare()
     for node, use in survey.uses.items():
@@ -34,11 +37,12 @@ def owned(survey: Survey, helper: str, *, is_shared: bool, is_declared: bool = T
 class _Carrier:
     """Collects what has to change at every mention of a context manager."""
 
-    def __init__(self, survey: Survey, helper: str, *, is_shared: bool) -> None:
+    def __init__(self, survey: Survey, helper: str, *, is_shared: bool, is_left: bool) -> None:
         self._tree = survey.tree
         self._survey = survey
         self._helper = helper
         self._is_shared = is_shared
+        self._is_left = is_left
         self._creations = {self._tree.at(anchor) for anchor in survey.kept.creations}
         self._changes: dict[cst.CSTNode, Change] = {}
         self._lines: dict[cst.CSTNode, tuple[list[str], list[str]]] = {}
@@ -99,6 +103,9 @@ class _Carrier:
         self._rename(node)
         if method_of(method) == ENTER:
             self._changes[method.attr] = lambda _: cst.Name("open")
+            if not self._is_left:
+                before, _ = self._beside(node)
+                before.append(_NEVER_LEFT)
             return
         self._assert_before(node)
         call = self._tree.parent(method)
@@ -294,7 +301,9 @@ def _with_lines(before: list[str], after: list[str]) -> Change:
 
     def changed(old: cst.CSTNode) -> cst.FlattenSentinel[cst.CSTNode]:
         assert isinstance(old, cst.SimpleStatementLine)
-        first = [cst.parse_statement(line) for line in before]
+        remarks = [cst.EmptyLine(comment=cst.Comment(line)) for line in before if line[0] == "#"]
+        old = old.with_changes(leading_lines=[*old.leading_lines, *remarks])
+        first = [cst.parse_statement(line) for line in before if line[0] != "#"]
         last = [cst.parse_statement(line) for line in after]
         if first:
             first[0] = first[0].with_changes(leading_lines=old.leading_lines)

@@ -27,6 +27,7 @@ EFFECT = (
     "while it is open, that is logged at once and raised by the closing call; it no longer "
     "cancels the task that entered it, and wakes no call in flight unless it does so itself"
 )
+NEVER_LEFT = "nothing leaves it in the end, so it stays open until the event loop ends"
 _FOR_THE_CALLER = (ScopeKind.CANCEL_SCOPE, ScopeKind.TIMEOUT)
 
 
@@ -40,32 +41,44 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     operations = workspace.index.lifetimes.by_object.get(key, ())
     for operation in operations:
         _check(workspace, operation)
-    if key.home is not Home.ATTRIBUTE or key.is_element:
-        sentence = "only what is kept on an attribute of an object can have an owner"
+    is_local = key.home is Home.LOCAL and key.name.isidentifier()
+    if not (is_local or key.home is Home.ATTRIBUTE) or key.is_element:
+        sentence = "only what has a name or is kept on an attribute can have an owner"
         raise workspace.refused(sentence, operations[0].where)
     check_relatives(workspace, key)
     blocks = workspace.index.lifetimes.blocks(key)
     if blocks:
         raise workspace.refused("a `with` or an exit stack may enter it, too", blocks[0])
+    modules = workspace.index.modules
+    files = [modules.known(key.owner.path)] if is_local else modules.mentioning(key.name)
     surveys = {
         module.path: surveyed(workspace.tree(module.path), _kept(workspace, key, module))
-        for module in workspace.index.modules.mentioning(key.name)
+        for module in files
     }
     _check_found(workspace, key, operations, surveys)
     is_shared = any(survey.is_shared or survey.made_in_place for survey in surveys.values())
     if is_shared:
         _check_names(workspace, key, surveys)
+    exits = [op for op in operations if op.act is Act.EXIT]
+    is_left = any(not workspace.index.lifetimes.is_in_handler(leaving) for leaving in exits)
     is_declared = any(survey.is_declared for survey in surveys.values())
     rewritten: dict[str, Rewritten] = {}
     created: dict[str, str] = {}
     for path, survey in sorted(surveys.items()):
         helper = helper_for(workspace, path, MAKER, OWNER)
         declared = is_declared or path != key.owner.path
-        result = owned(survey, helper.module, is_shared=is_shared, is_declared=declared)
+        result = owned(
+            survey,
+            helper.module,
+            is_shared=is_shared,
+            is_declared=declared,
+            is_left=is_left or not is_local,
+        )
         if result.module is not survey.tree.module:
             created.update(helper.created)
             rewritten[path] = result
-    return Plan(TITLE, Applicability.UNSAFE, rewritten, created, EFFECT)
+    effect = EFFECT if is_left else f"{EFFECT}; {NEVER_LEFT}"
+    return Plan(TITLE, Applicability.UNSAFE, rewritten, created, effect)
 
 
 def _check(workspace: Workspace, operation: Operation) -> None:
@@ -129,7 +142,8 @@ def _check_names(workspace: Workspace, key: ObjectKey, surveys: Mapping[str, Sur
 
 def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
     """Return what one file knows of a kept context manager."""
-    names = verdicts(workspace, module, {key.name}, key.__eq__)
+    attribute = key.name if key.home is Home.ATTRIBUTE else ""
+    names = verdicts(workspace, module, {attribute}, key.__eq__)
     for place in _given_by_entry(module):
         names.pop(place, None)
     for number, frame in enumerate(module.frames):
@@ -149,7 +163,7 @@ def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
             for event in module.frames[where.frame].events
             if isinstance(event, CallEvent) and event.call.span == call.span
         )
-    return Kept(key.name, names, frozenset(creations), gives_itself)
+    return Kept(attribute, names, frozenset(creations), gives_itself)
 
 
 def _given_by_entry(module: ModuleFacts) -> Iterator[tuple[int, str]]:

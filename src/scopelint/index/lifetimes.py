@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from scopelint import facts
-from scopelint.facts import CallEvent, Expression, ModuleFacts, UseEvent, WithEvent
+from scopelint.facts import BlockKind, CallEvent, Expression, ModuleFacts, UseEvent, WithEvent
+from scopelint.index import flow
 from scopelint.index.callers import Callers
 from scopelint.index.infer import Inference
 from scopelint.index.objects import Home, ObjectKey, Objects, render
@@ -409,6 +410,12 @@ class Lifetimes:
                         return True
             block = frame.blocks[block].parent
         return False
+
+    def is_in_handler(self, operation: Operation) -> bool:
+        """Say whether an operation stands in an ``except`` clause."""
+        frame = self._modules.frame(operation.where.ref)
+        block = flow.block_at(frame, operation.where.event)
+        return any(flow.around(frame, block, BlockKind.EXCEPT))
 
     def text(self, operation: Operation) -> str:
         """Return the receiver of an operation as messages show it."""

@@ -239,11 +239,16 @@ def stack_offer(project: ProjectIndex, key: ObjectKey) -> Offer:
 
 
 def offer(project: ProjectIndex, key: ObjectKey, scopes: Iterable[tuple[Instance, Held]]) -> Offer:
-    """Return the repair of an object that is entered by hand: a block, or an owner."""
+    """Return the repair of an object that is entered by hand: a block, or an owner.
+
+    What only the handlers of its function leave is meant to stay open when nothing is raised.
+    """
     operations = [op for op in project.lifetimes.by_object.get(key, ()) if op.act in VERBS]
     is_one_function = len({operation.where.ref for operation in operations}) == 1
     if is_one_function and {op.act for op in operations} == {Act.ENTER, Act.EXIT}:
-        if all(operation.handed_to is None for operation in operations):
+        exits = [op for op in operations if op.act is Act.EXIT]
+        is_handed_over = any(operation.handed_to is not None for operation in operations)
+        if not is_handed_over and not all(project.lifetimes.is_in_handler(each) for each in exits):
             return Offer(Repair.IN_PLACE, key)
     if any(is_group(held) for _, held in scopes):
         return Offer(Repair.OWNER, key)
