@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from harness import fix
 
 from scopelint.helper import (
     VERSION,
@@ -18,6 +21,16 @@ from scopelint.model import ScopelintError
 from scopelint.names import ModuleNames
 
 PLACE = HelperPlace("app/_task_owner.py", "app._task_owner", "app")
+
+GROUP = """
+class Reader:
+    async def start(self):
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+
+    async def close(self):
+        await self._tg.__aexit__(None, None, None)
+"""
 
 
 @pytest.mark.parametrize(
@@ -147,3 +160,27 @@ def stamped(text: str, version: int) -> str:
 
     digest = _digest(text)
     return f"{text}\n\n# scopelint: anyio form, version {version}, digest {digest}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "others", "line"),
+    [
+        ("plugins/reader.py", {"tests/test.py": "from plugins.reader import Reader\n"}, "."),
+        ("plugins/reader.py", {"plugins/other.py": ""}, "."),
+        ("src/plugins/reader.py", {}, "."),
+        ("plugins/reader.py", {"plugins/run.py": "import reader\n"}, ""),
+        ("reader.py", {"run.py": "import reader\n"}, ""),
+    ],
+)
+def test_a_folder_whose_modules_are_imported_through_it_is_a_package(
+    tmp_path: Path, path: str, others: dict[str, str], line: str
+) -> None:
+    text = f"import anyio\n\n{GROUP}"
+    if "plugins/other.py" in others:
+        text = f"from . import other\n\n{text}"
+    for name, content in {"pyproject.toml": "[project]\n", path: text, **others}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, "utf-8")
+    fix(tmp_path)
+    assert f"from {line}_task_owner import OwnedTaskGroup\n" in (tmp_path / path).read_text("utf-8")
+    assert (tmp_path / path).with_name("_task_owner.py").exists()

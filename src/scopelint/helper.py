@@ -56,14 +56,17 @@ def form_for(imported: Collection[str], declared: Collection[str]) -> Form:
     return Form.ANYIO if "trio" in declared else Form.ASYNCIO
 
 
-def place_for(names: ModuleNames, path: str, configured: str | None = None) -> HelperPlace:
+def place_for(
+    names: ModuleNames, path: str, configured: str | None = None, namespace: str | None = None
+) -> HelperPlace:
     """Return where the helper lies for a file, which ``helper-module`` may have configured.
 
-    Raises `ScopelintError` if that setting names no package of the project.
+    ``namespace`` is the folder of a file that has no ``__init__`` and is a package. Raises
+    `ScopelintError` if that setting names no package of the project.
     """
     if configured is not None:
         return _configured(names, path, configured)
-    package = names.package(path)
+    package = names.package(path) or namespace
     if package is None:
         folder = path.rpartition("/")[0]
         return HelperPlace(_join(folder, f"{DEFAULT_NAME}.py"), DEFAULT_NAME, None)

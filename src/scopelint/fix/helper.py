@@ -41,7 +41,8 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
 def _place(workspace: Workspace, path: str) -> HelperPlace:
     try:
         names = workspace.index.modules.names
-        return place_for(names, path, workspace.settings.helper_module)
+        configured = workspace.settings.helper_module
+        return place_for(names, path, configured, workspace.namespace(path))
     except ScopelintError as error:
         raise RefusedError(str(error)) from error
 

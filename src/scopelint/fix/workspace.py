@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.trees import Tree, tree_of
 from scopelint.config import ProjectSettings
-from scopelint.facts import CallEvent
+from scopelint.facts import CallEvent, StoreEvent, Symbol
 from scopelint.index import ProjectIndex
 from scopelint.index.values import Where
 from scopelint.model import Applicability, Span
@@ -47,12 +47,38 @@ class Workspace:
         return f"{self.index.modules.root}/{path}"
 
     def package(self, path: str) -> str:
-        """Return the dotted name of the regular package a file stands in, ``""`` for none."""
-        names = self.index.modules.names
-        top = names.package(path)
+        """Return the dotted name of the package a file stands in, ``""`` for none."""
+        top = self.index.modules.names.package(path) or self.namespace(path)
         if top is None:
             return ""
         return path.rpartition("/")[0][len(top.rpartition("/")[0]) :].strip("/").replace("/", ".")
+
+    def namespace(self, path: str) -> str | None:
+        """Return the folder of a file without ``__init__`` whose modules are imported through it.
+
+        A script imports the modules beside it without the name of their folder.
+        """
+        folder = path.rpartition("/")[0]
+        parent, _, name = folder.rpartition("/")
+        if not name or self.index.modules.names.package(path) is not None:
+            return None
+        if parent in ("src", "lib"):
+            return folder
+        users = dict.fromkeys((path, *self.index.modules.mentioned(name)))
+        is_imported = any(self._imports_from(each, folder) for each in users)
+        return folder if is_imported else None
+
+    def _imports_from(self, path: str, folder: str) -> bool:
+        """Say whether a file imports a module of a folder by the folder's name, or relatively."""
+        module, names = self.index.modules.facts(path), self.index.modules.names
+        for frame in module.frames if module is not None else ():
+            for event in frame.events:
+                if isinstance(event, StoreEvent) and isinstance(event.value, Symbol):
+                    dotted = names.containing(event.value.path) or ""
+                    found = names.find(dotted, path) if "." in dotted else None
+                    if found is not None and found.rpartition("/")[0] == folder:
+                        return True
+        return False
 
     def refused(self, sentence: str, where: Where) -> RefusedError:
         """Return a refusal that names the line of an event."""
