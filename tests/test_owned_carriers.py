@@ -123,6 +123,28 @@ def test_what_its_exit_answers_is_still_asked_for(tmp_path: Path) -> None:
     assert "print(await self._session_owner.__aexit__(None, None, None))" in after
 
 
+def test_what_it_owns_keeps_its_lines_when_it_has_several(tmp_path: Path) -> None:
+    made = """mcp.ClientSession(
+            read,
+            # what is sent
+            write,
+            hint=\"\"\"two
+lines\"\"\",
+        )"""
+    text = CLASS.replace("mcp.ClientSession(read, write)", made).replace(CALL, "pass")
+    assert """
+        self._session = own(
+            mcp.ClientSession(
+                read,
+                # what is sent
+                write,
+                hint=\"\"\"two
+lines\"\"\",
+            )
+        )
+""" in fixed(tmp_path, text)
+
+
 def refusals(root: Path, text: str) -> dict[str, str | None]:
     """Return why the context managers of a file get no owner."""
     (root / "pyproject.toml").write_text('[project]\nname = "client"\n', "utf-8")

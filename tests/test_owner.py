@@ -380,6 +380,19 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
         },
         "the event loop is used for more than starting tasks (a.py:8)",
     ),
+    "a dropped task where trio may run": (
+        {
+            "a.py": """
+import anyio
+import asyncio
+
+
+async def start():
+    asyncio.create_task(anyio.sleep(1))
+"""
+        },
+        "no asyncio task can run on trio: a task group has to start it (a.py:6)",
+    ),
 }
 
 

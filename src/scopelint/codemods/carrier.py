@@ -202,7 +202,8 @@ class _Carrier:
     def _created(self, node: cst.CSTNode, value: cst.BaseExpression) -> None:
         self.imports.add(Import(self._helper, MAKER, is_own=True))
         if not self._is_shared:
-            self._changes[value] = lambda old: cst.Call(cst.Name(MAKER), [cst.Arg(old)])  # type: ignore[arg-type]  # an expression
+            indent = self._tree.module.default_indent
+            self._changes[value] = lambda old: _around(old, indent)
             return
         statement = self._tree.statement(node)
         _, after = self._beside(node)
@@ -294,6 +295,44 @@ class _Carrier:
 
 def _named(name: str) -> str:
     return f"{name}_owner"
+
+
+def _around(made: cst.CSTNode, indent: str) -> cst.Call:
+    """Return the call of the maker around an expression, on lines of its own if it has several."""
+    assert isinstance(made, cst.BaseExpression)
+    if "\n" not in cst.Module([]).code_for_node(made).strip():
+        return cst.Call(cst.Name(MAKER), [cst.Arg(made)])
+    inner = made.visit(_Deeper(indent))
+    assert isinstance(inner, cst.BaseExpression)
+    before = cst.ParenthesizedWhitespace(indent=True, last_line=cst.SimpleWhitespace(indent))
+    after = cst.ParenthesizedWhitespace(indent=True)
+    argument = cst.Arg(inner, whitespace_after_arg=after)
+    return cst.Call(cst.Name(MAKER), [argument], whitespace_before_args=before)
+
+
+class _Deeper(cst.CSTTransformer):
+    """Indents the lines in brackets; those in strings stay."""
+
+    def __init__(self, indent: str) -> None:
+        super().__init__()
+        self._indent = indent
+
+    def leave_ParenthesizedWhitespace(
+        self, original_node: cst.ParenthesizedWhitespace, updated_node: cst.ParenthesizedWhitespace
+    ) -> cst.ParenthesizedWhitespace:
+        """Indent what follows the end of a line, and the comments in between."""
+        last = updated_node.last_line
+        lines = [
+            line
+            if line.comment is None
+            else line.with_changes(
+                whitespace=cst.SimpleWhitespace(self._indent + line.whitespace.value)
+            )
+            for line in updated_node.empty_lines
+        ]
+        return updated_node.with_changes(
+            empty_lines=lines, last_line=last.with_changes(value=self._indent + last.value)
+        )
 
 
 def _with_lines(before: list[str], after: list[str]) -> Change:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from scopelint.codemods import RefusedError
 from scopelint.codemods.keep import grouped, held
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.values import Where
@@ -25,11 +24,13 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     tree = workspace.tree(where.path)
     dropped = list(uses.dropped(module))
     if where.event < 0:
+        ungrouped = [use for use in dropped if uses.group_around(use.where) is None]
         is_shared = module in workspace.index.backends.files
         if is_shared and workspace.index.backends.excuse(module) is None:
-            raise RefusedError(_NOT_ON_TRIO)
-        anchors = [use.anchor for use in dropped if uses.group_around(use.where) is None]
-        rewritten = held(tree, anchors)
+            for use in ungrouped:
+                if workspace.index.guards.reason(use.where) is None:
+                    raise workspace.refused(_NOT_ON_TRIO, use.where)
+        rewritten = held(tree, [use.anchor for use in ungrouped])
         title = "keep the task in a set until it ends"
         return Plan(title, Applicability.SAFE, {where.path: rewritten})
     use = next(use for use in dropped if use.where == where)
