@@ -205,15 +205,15 @@ def lint(
 
 def fix(root: Path) -> FixReport:
     """Apply every fix that a project can have, those that change behaviour and of notes too."""
-    from scopelint import source
     from scopelint.config import Config
     from scopelint.pipeline import fix
     from scopelint.rules import RULES
+    from scopelint.source import writing
 
     config = Config(paths=(str(root),), select=tuple(rule.code for rule in RULES))
     done = fix(config, lambda offered: offered.fix.applicability is not Applicability.DISPLAY_ONLY)
     for group in done.changes:
-        source.write_together(group)
+        writing.write_together(group)
     return done
 
 

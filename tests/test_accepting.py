@@ -12,6 +12,7 @@ from scopelint import source
 from scopelint.config import Config
 from scopelint.model import Report, ScopelintError, SuppressionKind
 from scopelint.pipeline import check, with_comments
+from scopelint.source import writing
 from scopelint.suppress import baseline
 
 ENTER = "import anyio\nscope = anyio.CancelScope()\n"
@@ -28,7 +29,7 @@ def added(root: Path, text: str, reason: str = "", newline: str = "\n") -> str:
     raw = (ENTER + text).replace("\n", newline).encode()
     (root / "m.py").write_bytes(raw)
     _, (change,) = with_comments(Config((str(root),)), reason)
-    source.write_together([change])
+    writing.write_together([change])
     report = check(Config((str(root),)))
     assert (report.findings, report.failures) == ((), ())
     assert {one.reason for one in report.suppressed} == {reason}
@@ -113,7 +114,7 @@ def test_encoding_and_byte_order_mark_stay(root: Path, head: str) -> None:
     encoding = "latin-1" if "latin" in head else "utf-8"
     raw = (head + ENTER + "scope.__enter__()\r\n").encode(encoding)
     (root / "m.py").write_bytes(raw)
-    source.write_together(with_comments(Config((str(root),)), "")[1])
+    writing.write_together(with_comments(Config((str(root),)), "")[1])
     comment = b"  # scopelint: ignore[SCP102]\r\n"
     assert (root / "m.py").read_bytes() == raw.removesuffix(b"\r\n") + comment
 
@@ -260,7 +261,7 @@ def test_two_runs_at_once_leave_a_whole_baseline(recorded: Path) -> None:
             for _ in range(20):
                 entries = baseline.read(str(recorded / "base.json"))
                 text = baseline.render(entries, str(recorded / "base.json"))
-                source.write(str(recorded / "base.json"), text.encode(), None)
+                writing.write(str(recorded / "base.json"), text.encode(), None)
             os._exit(0)
         pids.append(pid)
     assert {os.waitpid(pid, 0)[1] for pid in pids} == {0}

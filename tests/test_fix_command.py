@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from scopelint import pipeline, source
+from scopelint import pipeline
 from scopelint.config import Config
-from scopelint.model import Change, ScopelintError
 
 READER = """\
 import anyio
@@ -234,83 +230,6 @@ def test_a_dirty_working_tree_is_warned_of(project: Path) -> None:
     (project / "pyproject.toml").write_text('[project]\nname = "q"\n', "utf-8")
     assert run(project, "fix").stderr == ""
     assert run(project, "fix", "--unsafe-fixes").stderr == warning
-
-
-# --- writing --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("before", "like"),
-    [
-        (READER.replace("\n", "\r\n").encode(), FIXED.replace("\n", "\r\n").encode()),
-        (b"\xef\xbb\xbf" + READER.encode(), b"\xef\xbb\xbf" + FIXED.encode()),
-        (
-            b"# coding: latin-1\n# \xe9\n" + READER.encode(),
-            b"# coding: latin-1\n# \xe9\n" + FIXED.encode(),
-        ),
-        (READER.rstrip("\n").encode(), FIXED.rstrip("\n").encode()),
-    ],
-    ids=["CRLF", "byte order mark", "latin-1", "no last newline"],
-)
-def test_encoding_and_newlines_stay(project: Path, before: bytes, like: bytes) -> None:
-    (project / "reader.py").write_bytes(before)
-    assert run(project, "fix", "--unsafe-fixes").returncode == 0
-    assert (project / "reader.py").read_bytes() == like
-
-
-def test_the_mode_of_a_file_stays(project: Path) -> None:
-    (project / "reader.py").chmod(0o750)
-    assert run(project, "fix", "--unsafe-fixes").returncode == 0
-    assert stat.S_IMODE((project / "reader.py").stat().st_mode) == 0o750
-
-
-def test_all_files_of_a_fix_are_written_or_none(project: Path) -> None:
-    (project / "reader.py").chmod(0o440)
-    (project / "other").mkdir()
-    (project / "other" / "__init__.py").touch()
-    (project / "other" / "second.py").write_text(READER, "utf-8")
-    result = run(project, "fix", "--unsafe-fixes")
-    assert result.returncode == 2
-    assert "reader.py is not written: it is read-only" in result.stderr
-    assert files(project) == ["pyproject.toml", "reader.py"]
-    assert (project / "reader.py").read_text("utf-8") == READER
-    # Another fix, with files of its own, is not held up.
-    assert (project / "other" / "_task_owner.py").exists()
-
-
-def test_a_file_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
-    first, second = tmp_path / "a.py", tmp_path / "b.py"
-    first.write_text("a = 1\n", "utf-8")
-    second.write_text("b = 0\n", "utf-8")
-    changes = [
-        Change(str(tmp_path / "new.py"), None, "n = 1\n"),
-        Change(str(first), "a = 1\n", "a = 2\n"),
-        Change(str(second), "b = 1\n", "b = 2\n"),
-    ]
-    with pytest.raises(ScopelintError, match="it has changed since it was read"):
-        source.write_together(changes)
-    assert files(tmp_path) == ["a.py", "b.py"]
-    assert first.read_text("utf-8") == "a = 1\n"
-
-
-def test_a_new_file_takes_nobodys_place(tmp_path: Path) -> None:
-    (tmp_path / "new.py").write_text("mine\n", "utf-8")
-    with pytest.raises(ScopelintError, match="it is there already"):
-        source.write_together([Change(str(tmp_path / "new.py"), None, "n = 1\n")])
-
-
-@pytest.mark.parametrize("delay", [0.1, 0.3, 0.5, 0.7, 0.9])
-def test_an_interrupted_run_leaves_every_file_whole(project: Path, delay: float) -> None:
-    for number in range(5):
-        (project / f"reader{number}.py").write_text(READER, "utf-8")
-    command = [sys.executable, "-m", "scopelint", "fix", "--unsafe-fixes"]
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL) as process:
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-    for path in project.glob("reader*.py"):
-        assert path.read_text("utf-8") in (READER, FIXED)
-        if path.read_text("utf-8") == FIXED:
-            assert (project / "_task_owner.py").exists()
 
 
 def test_nothing_is_written_by_looking(project: Path) -> None:

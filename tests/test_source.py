@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from scopelint import source
 from scopelint.model import Failure, FailureKind, ScopelintError, Span
 from scopelint.patterns import configured
-from scopelint.source import Discovery, Project, Sieve, decode, discover, failure_of
+from scopelint.source import Discovery, Project, Sieve, decode, discover, failure_of, writing
 
 
 def write(root: Path, *paths: str, text: str = "") -> None:
@@ -243,7 +243,7 @@ def written(tmp_path: Path) -> Path:
 
 def test_a_written_file_keeps_its_mode_and_leaves_nothing_beside_it(written: Path) -> None:
     written.chmod(0o754)
-    source.write(str(written), b"new\n", b"old\n")
+    writing.write(str(written), b"new\n", b"old\n")
     assert (written.read_bytes(), written.stat().st_mode & 0o777) == (b"new\n", 0o754)
     assert [path.name for path in written.parent.iterdir()] == ["a.py"]
 
@@ -251,14 +251,14 @@ def test_a_written_file_keeps_its_mode_and_leaves_nothing_beside_it(written: Pat
 def test_the_target_of_a_link_is_written(written: Path) -> None:
     link = written.parent / "link.py"
     link.symlink_to(written)
-    source.write(str(link), b"new\n", b"old\n")
+    writing.write(str(link), b"new\n", b"old\n")
     assert (link.is_symlink(), written.read_bytes()) == (True, b"new\n")
 
 
 def test_a_file_that_changed_meanwhile_is_not_written(written: Path) -> None:
     written.write_bytes(b"saved by an editor\n")
     with pytest.raises(ScopelintError, match="has changed since it was read"):
-        source.write(str(written), b"new\n", b"old\n")
+        writing.write(str(written), b"new\n", b"old\n")
     assert written.read_bytes() == b"saved by an editor\n"
     assert [path.name for path in written.parent.iterdir()] == ["a.py"]
 
@@ -266,7 +266,7 @@ def test_a_file_that_changed_meanwhile_is_not_written(written: Path) -> None:
 def test_a_read_only_file_is_not_written(written: Path) -> None:
     written.chmod(0o444)
     with pytest.raises(ScopelintError, match=r"a\.py is not written: it is read-only"):
-        source.write(str(written), b"new\n", b"old\n")
+        writing.write(str(written), b"new\n", b"old\n")
     assert written.read_bytes() == b"old\n"
 
 
@@ -276,7 +276,7 @@ def test_a_full_disk_loses_nothing(written: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ScopelintError, match="is not written: no space left on device"):
-        source.write(str(written), b"new\n", b"old\n")
+        writing.write(str(written), b"new\n", b"old\n")
     assert written.read_bytes() == b"old\n"
     assert [path.name for path in written.parent.iterdir()] == ["a.py"]
 

@@ -49,9 +49,10 @@ def accept_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def add_comments(config: Config, reason: str) -> int:
     """Write comments that suppress what is found, and return the exit code."""
-    from scopelint import pipeline, source
+    from scopelint import pipeline
     from scopelint.report import relative, text
     from scopelint.rules.unused_suppression import UnusedSuppression
+    from scopelint.source import writing
 
     if config.stdin is not None:
         raise click.UsageError("--add-ignore writes files; it cannot write standard input.")
@@ -67,7 +68,7 @@ def add_comments(config: Config, reason: str) -> int:
     written: set[str] = set()
     for change in changes:
         try:
-            source.write_together([change])
+            writing.write_together([change])
         except ScopelintError as error:
             complain(f"error: {error}")
         else:
@@ -115,10 +116,10 @@ def compare(config: Config, report: Report, path: str | None) -> None:
 
 
 def _write(config: Config, path: str, entries: Sequence[Accepted]) -> None:
-    from scopelint import source
+    from scopelint.source import writing
     from scopelint.suppress import baseline
 
-    source.write(path, baseline.render(entries, path).encode(), None)
+    writing.write(path, baseline.render(entries, path).encode(), None)
     if not config.quiet:
         complain(f"Wrote {_counted(len(set(entries)), 'finding')} to {path}.")
 

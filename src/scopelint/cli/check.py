@@ -187,10 +187,10 @@ def _deliver(output: str, path: str | None) -> None:
     if path is None:
         write(output)
         return
-    from scopelint import source
+    from scopelint.source import writing
 
     try:
-        source.write(path, output.encode("utf-8", "backslashreplace"), None)
+        writing.write(path, output.encode("utf-8", "backslashreplace"), None)
     except ScopelintError:
         write(output)
         raise

@@ -148,12 +148,12 @@ def _complain_of_failures(done: FixReport) -> None:
 
 def _write(groups: Sequence[Sequence[Change]]) -> bool:
     """Write each group of changes whole or not at all, and say whether all are written."""
-    from scopelint import source
+    from scopelint.source import writing
 
     is_written = True
     for group in groups:
         try:
-            source.write_together(group)
+            writing.write_together(group)
         except ScopelintError as error:
             complain(f"error: {error}")
             is_written = False

@@ -1,9 +1,12 @@
-"""Find, read, decode and write the files of a project; nothing else touches the disk for code."""
+"""Find, read, decode and write the files of a project; nothing else touches the disk for code.
+
+`writing` is imported where it is used: few runs write.
+"""
 
 from __future__ import annotations
 
 from scopelint.source.failures import failure_of
-from scopelint.source.text import decode, encode, read, write, write_together
+from scopelint.source.text import decode, encode, read
 from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover, is_marked
 
 __all__ = [
@@ -17,6 +20,4 @@ __all__ = [
     "failure_of",
     "is_marked",
     "read",
-    "write",
-    "write_together",
 ]
