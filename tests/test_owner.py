@@ -387,11 +387,11 @@ import anyio
 import asyncio
 
 
-async def start():
-    asyncio.create_task(anyio.sleep(1))
+def start():
+    asyncio.ensure_future(anyio.sleep(1))
 """
         },
-        "no asyncio task can run on trio: a task group has to start it (a.py:6)",
+        "whether the event loop runs here, and is this one, is not known (a.py:6)",
     ),
 }
 

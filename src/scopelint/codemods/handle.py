@@ -66,6 +66,14 @@ def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewr
     return Rewritten(tree.changed({**shields, **codemod.changes}), frozenset(imports))
 
 
+def check_arguments(tree: Tree, start: cst.Call) -> None:
+    """Refuse a call that gives a task more than a detached one can be given."""
+    for argument in start.args:
+        keyword = argument.keyword.value if argument.keyword else ""
+        if argument.star or keyword not in ("", "name", "coro"):
+            raise tree.refused(f"a detached task takes no `{keyword or argument.star}`", start)
+
+
 class _Handle:
     """Looks at every mention of a task and collects what has to change."""
 
@@ -115,10 +123,7 @@ class _Handle:
 
     def _start(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.Call)
-        for argument in node.args:
-            keyword = argument.keyword.value if argument.keyword else ""
-            if argument.star or keyword not in ("", "name", "coro"):
-                self._refuse(f"a detached task takes no `{keyword or argument.star}`", node)
+        check_arguments(self._tree, node)
         self.used.add(SPAWN)
         self.changes[node.func] = lambda _: cst.Name(SPAWN)
         self._value(node)

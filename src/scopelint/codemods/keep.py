@@ -1,4 +1,4 @@
-"""A task that nobody keeps: a group starts it, or a set of the module holds it to its end."""
+"""A task that nobody keeps: a group starts it, a set holds it to its end, or the helper does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.equivalents import started
+from scopelint.codemods.handle import SPAWN, check_arguments
 from scopelint.codemods.imports import end_of_imports
 from scopelint.codemods.trees import Change, Tree
 from scopelint.facts import Anchor
@@ -41,14 +42,25 @@ def grouped(tree: Tree, anchor: Anchor, group: str, *, is_anyio: bool) -> Rewrit
     return Rewritten(tree.changed({call: lambda _: new}), imports)
 
 
-def held(tree: Tree, anchors: Collection[Anchor]) -> Rewritten:
+def held(
+    tree: Tree, anchors: Collection[Anchor], detached: Collection[Anchor] = (), helper: str = ""
+) -> Rewritten:
     """Return a file in which tasks are held by a set of the module until they end.
 
-    Raises `RefusedError` for a call that is not a statement of its own in a function.
+    Others are ``detached``: the helper module starts and holds them. Raises `RefusedError` for a
+    call that is not a statement of its own in a function, or that is given too much.
     """
+    changes: dict[cst.CSTNode, Change] = {}
+    for anchor in detached:
+        call = tree.at(anchor)
+        assert isinstance(call, cst.Call)
+        check_arguments(tree, call)
+        changes[call.func] = lambda _: cst.Name(SPAWN)
+    imports = {Import(helper, SPAWN, is_own=True)} if detached else set()
+    if not anchors:
+        return Rewritten(tree.changed(changes), frozenset(imports))
     names = {node.value for node in tree.nodes() if isinstance(node, cst.Name)}
     task = next((name for name in _TASK if name not in names), None)
-    changes: dict[cst.CSTNode, Change] = {}
     for anchor in sorted(anchors, key=lambda anchor: (anchor.frame, anchor.ordinal)):
         call = tree.at(anchor)
         assert isinstance(call, cst.Call)
@@ -63,7 +75,7 @@ def held(tree: Tree, anchors: Collection[Anchor]) -> Rewritten:
         else:
             changes[statement] = _kept_in_line(task)
     module = tree.changed(changes)
-    return Rewritten(_with_set(module), frozenset({Import("asyncio")}))
+    return Rewritten(_with_set(module), frozenset({*imports, Import("asyncio")}))
 
 
 def _kept(task: str) -> Change:

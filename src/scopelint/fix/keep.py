@@ -1,14 +1,22 @@
-"""Plans who keeps a task that is thrown away: the group around it, or a set of the module."""
+"""Plans who keeps a task that is thrown away: the group around it, a set, or the helper."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from scopelint.codemods.handle import SPAWN
 from scopelint.codemods.keep import grouped, held
+from scopelint.facts import Attribute, Call, CallEvent, ModuleFacts
+from scopelint.fix.handle import EFFECT, TITLE
+from scopelint.fix.helper import helper_for
 from scopelint.fix.workspace import Plan, Workspace
-from scopelint.index.values import Where
+from scopelint.index.asyncio_uses import Use
+from scopelint.index.values import External, Where
+from scopelint.libraries.asyncio import LOOP_PROBES, RUNNING_LOOP
 from scopelint.model import Applicability
 from scopelint.rule import Offer
 
-_NOT_ON_TRIO = "no asyncio task can run on trio: a task group has to start it"
+_NO_LOOP = "whether the event loop runs here, and is this one, is not known"
 IN_GROUP = "the block of the group waits for the task, and an error of the task cancels it"
 
 
@@ -24,15 +32,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     tree = workspace.tree(where.path)
     dropped = list(uses.dropped(module))
     if where.event < 0:
-        ungrouped = [use for use in dropped if uses.group_around(use.where) is None]
-        is_shared = module in workspace.index.backends.files
-        if is_shared and workspace.index.backends.excuse(module) is None:
-            for use in ungrouped:
-                if workspace.index.guards.reason(use.where) is None:
-                    raise workspace.refused(_NOT_ON_TRIO, use.where)
-        rewritten = held(tree, [use.anchor for use in ungrouped])
-        title = "keep the task in a set until it ends"
-        return Plan(title, Applicability.SAFE, {where.path: rewritten})
+        return _without_groups(workspace, module, dropped)
     use = next(use for use in dropped if use.where == where)
     group = uses.group_around(where)
     assert group is not None
@@ -40,3 +40,41 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     rewritten = grouped(tree, use.anchor, name, is_anyio=library == "anyio")
     title = f"let the task group `{name}` start the task"
     return Plan(title, Applicability.UNSAFE, {where.path: rewritten}, effect=IN_GROUP)
+
+
+def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence[Use]) -> Plan:
+    """Return the plan for the tasks that no group can start.
+
+    Where trio may run no asyncio task can: there the helper starts a detached one and keeps it.
+    """
+    index = workspace.index
+    ungrouped = [use for use in dropped if index.asyncio_uses.group_around(use.where) is None]
+    is_shared = module in index.backends.files and index.backends.excuse(module) is None
+    detached = [u for u in ungrouped if is_shared and index.guards.reason(u.where) is None]
+    for use in detached:
+        if not _is_running(workspace, use):
+            raise workspace.refused(_NO_LOOP, use.where)
+    kept = [use.anchor for use in ungrouped if use not in detached]
+    tree = workspace.tree(module.path)
+    if not detached:
+        title = "keep the task in a set until it ends"
+        return Plan(title, Applicability.SAFE, {module.path: held(tree, kept)})
+    helper = helper_for(workspace, module.path, SPAWN)
+    rewritten = held(tree, kept, [use.anchor for use in detached], helper.module)
+    return Plan(TITLE, Applicability.UNSAFE, {module.path: rewritten}, helper.created, EFFECT)
+
+
+def _is_running(workspace: Workspace, use: Use) -> bool:
+    """Say whether a task can only be started in the loop that runs the caller."""
+    frame = workspace.index.modules.frame(use.where.ref)
+    event = frame.events[use.where.event]
+    assert isinstance(event, CallEvent)
+    match event.call.function:
+        case Attribute(base=Call(function=maker)):
+            values = workspace.index.inference.values(maker, use.where)
+            names = {value.name for value in values if isinstance(value, External)}
+            return bool(names) and names <= (LOOP_PROBES if frame.is_async else {RUNNING_LOOP})
+        case _:
+            return not use.name.startswith("loop.") and (
+                frame.is_async or use.name.endswith(".create_task")
+            )

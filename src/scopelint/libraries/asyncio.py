@@ -184,9 +184,11 @@ RUNNERS: frozenset[str] = frozenset(
 )
 LOOP_RUNNERS: frozenset[str] = frozenset({"run_until_complete", "run_forever"})
 
+# What gives the loop that runs the caller, or else fails; outside coroutines the others may not.
+RUNNING_LOOP = "asyncio.get_running_loop"
 # Calls that fail where no asyncio loop runs, so that code asks by them whether one does.
 LOOP_PROBES: frozenset[str] = frozenset(
-    {"asyncio.get_running_loop", "asyncio.current_task", "asyncio.get_event_loop"}
+    {RUNNING_LOOP, "asyncio.current_task", "asyncio.get_event_loop"}
 )
 # What backends are called by sniffio, anyio and in configurations.
 THIS_BACKEND = "asyncio"
