@@ -10,9 +10,11 @@ import pytest
 from harness import Mark, lint
 
 from scopelint import libraries
+from scopelint.extract import extract
+from scopelint.index.stores import stores_of
 from scopelint.libraries.carriers import CARRIERS
 from scopelint.model import ScopeKind
-from scopelint.prescan import SEEDS, may_matter
+from scopelint.prescan import SEEDS, Look, finds, may_matter
 
 # Each project has a file that matters although it has no seed word: the one named first.
 PROJECTS: Mapping[str, Mapping[str, str]] = {
@@ -272,3 +274,50 @@ def found_in(folder: Path, files: Mapping[str, str]) -> Sequence[Mark]:
     """Return what is found in a project."""
     write(folder, files)
     return lint(folder)
+
+
+STORES = """
+class C:
+    held2 = 1; held3: int
+    (held4, [held5, *held6]) = x
+    import held7.inner
+    from x import (held8,
+                   y as held9)
+    def held10(self): ...
+    async def held11(self): ...
+    class held12: ...
+    for held13 in x: ...
+    with x as held14, y as held15: ...
+    def f(self):
+        self.held16 = self.held17 = 1
+        self.held18: int
+        self.held19, (self.held20, self.held21) = x
+        self.held22[k] = self . held23 \\
+            = 1
+        self.held24.append(1)
+        self.held25 [2] = self.held26 = 1
+        for self.held27 in x: ...
+        with x as self.held28: ...
+        with (x as self.held29
+              ): ...
+        (self.held30  # why
+         ,) = x
+        self.held31\\
+            . setdefault(1, 2)
+"""
+
+
+def test_every_store_through_an_own_name_is_found() -> None:
+    facts = extract(STORES, "x.py", "x", is_package=False)
+    stored = {name for _, name in stores_of(facts).own} - {"f"}
+    assert stored == {f"held{n}" for n in range(2, 32)}
+    missing = [n for n in stored if not finds(STORES.encode(), Look.OWN_STORE, n.encode())]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["self.held()", "self.held.x = 1", "x.held == 1", "held(1)", "held.x = 1", "held - 1"],
+)
+def test_what_no_store_looks_like_is_not_found(code: str) -> None:
+    assert not finds(f"    {code}\n".encode(), Look.OWN_STORE, b"held")

@@ -102,7 +102,7 @@ class Look(enum.Enum):
     """What a second look for a name is after.
 
     Any mention, a store, a call, a derived class, the import of a package, a call that may be a
-    statement of its own.
+    statement of its own, a store through an object's own name or in the body of a class.
     """
 
     MENTION = enum.auto()
@@ -111,6 +111,7 @@ class Look(enum.Enum):
     DERIVED = enum.auto()
     IMPORT = enum.auto()
     STATEMENT = enum.auto()
+    OWN_STORE = enum.auto()
 
 
 def finds(raw: bytes, look: Look, word: bytes) -> bool:
@@ -131,10 +132,12 @@ def finds(raw: bytes, look: Look, word: bytes) -> bool:
 
 # `x.name = ...` and the like on one line, `x.name.append(...)`, `as x.name`; what a method stores
 # on its own `self` is known from the class.
-_STORED = re.compile(
-    rb"[^\n]*=|\s+in\b|"
-    rb"\s*\.\s*(?:append|appendleft|add|insert|put_nowait|setdefault)\b"
-)
+_ADDED = rb"\.\s*(?:append|appendleft|add|insert|put_nowait|setdefault)\b"
+_STORED = re.compile(rb"[ \t]*(?![ \t]|[.(]|==)[^\n]*=|\s+in\b|\s*" + _ADDED)
+# What cannot follow a target: a call, an attribute of it, an operator, the end of a string.
+_OWN_STORED = re.compile(rb"[\s\\]*(?:=(?!=)|[:,;)\]\[#]|in\b|" + _ADDED + rb")")
+_NO_TARGET = re.compile(rb"[ \t]*(?:[.(\"'+*/%&|^<>@-]|==)")
+_DEFINED = re.compile(rb"\b(?:def|class|import)[\s\\]+\Z")
 _BOUND = re.compile(rb"\bas\s+[\w.]+\.\Z")
 _CALLED = re.compile(rb"\s*\(")
 # `class Other(name)`, `import name as other`, `other = name`.
@@ -163,6 +166,14 @@ def _is_stored(raw: bytes, start: int, end: int) -> bool:
     if _STORED.match(raw, end) and not _SELF.search(raw, max(0, start - 6), start):
         return True
     return raw.find(b"as", before, start) >= 0 and _BOUND.search(raw, before, start) is not None
+
+
+def _is_own_stored(raw: bytes, start: int, end: int) -> bool:
+    if raw[start - 1 : start] == b".":
+        return _OWN_STORED.match(raw, end) is not None
+    if _NO_TARGET.match(raw, end) is None:
+        return True
+    return _DEFINED.search(raw, max(0, start - _BEFORE), start) is not None
 
 
 def _is_called(raw: bytes, start: int, end: int) -> bool:
@@ -202,4 +213,5 @@ _LOOKS = {
     Look.DERIVED: _is_derived,
     Look.IMPORT: _is_imported,
     Look.STATEMENT: _is_statement,
+    Look.OWN_STORE: _is_own_stored,
 }

@@ -136,9 +136,17 @@ class Classes:
         but ``self``.
         """
         found: dict[Store, None] = {}
-        for child in sorted(self.subclasses(ref)):
+        for child in self._storing_subclasses(ref, name):
             found.update(dict.fromkeys(self.attribute_stores(child, name)))
         return (*found, *self.foreign_stores(ref, name))
+
+    def _storing_subclasses(self, ref: FrameRef, name: str) -> Iterator[FrameRef]:
+        """Yield the subclasses of a class in which, or in whose bases, an attribute is stored."""
+        # A class may have thousands of subclasses, and most names are those of methods.
+        if self._modules.mentioned(name, Look.OWN_STORE):
+            for child in sorted(self.subclasses(ref)):
+                if self.attribute_stores(child, name):
+                    yield child
 
     def home(self, ref: FrameRef, name: str) -> FrameRef:
         """Return the class that an attribute belongs to: the furthest base that stores it.
@@ -152,10 +160,8 @@ class Classes:
         storing = [base for base in bases if self._stores(base, name)]
         if storing:
             return storing[-1]
-        for child in sorted(self.subclasses(ref)):
-            if self.attribute_stores(child, name):
-                return self.home(child, name)
-        return ref
+        child = next(self._storing_subclasses(ref, name), None)
+        return ref if child is None else self.home(child, name)
 
     def _stores(self, ref: FrameRef, name: str) -> bool:
         return (ref.frame, name) in self._modules.stores(ref.path).own
