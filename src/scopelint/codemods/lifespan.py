@@ -68,6 +68,7 @@ class _Lifespan:
         self._is_async = enter.asynchronous is not None
         self.leaving = left(tree, leave, tree.at(scope.exit))
         self._is_any = False
+        self._refusals: list[_Statement] = []
         self.imports: frozenset[Import] = frozenset()
 
     def changes(self) -> dict[cst.CSTNode, Change]:
@@ -187,7 +188,11 @@ class _Lifespan:
         block = found.head
         if not after:
             block = block.with_changes(body=block.body.with_changes(body=()))
-        return list(found.before), block, given if found.given is None else found.given
+        before = list(found.before)
+        # A second enter must not take the place of the first: what refuses it stays in front.
+        while before and not self._scope.mixin and _is_refusal(before[0]):
+            self._refusals.append(before.pop(0))
+        return before, block, given if found.given is None else found.given
 
     def _index(self, body: Sequence[_Statement], call: cst.Call) -> int:
         """Return which statement of the enter method enters, or is the first to fill a stack."""
@@ -211,6 +216,7 @@ class _Lifespan:
         own = self.enter.params.params[0].name.value
         call = cst.parse_expression(f"{own}.{KEPT}.{self.enter.name.value}()")
         lines = [
+            *self._refusals,
             cst.parse_statement(f"{own}.{KEPT} = {own}.{LIFESPAN}()"),
             _line(cst.Return(self._awaited(call))),
         ]
@@ -228,7 +234,7 @@ class _Lifespan:
             trailing_whitespace=self.leaving.trailing,
         )
         leave, self._is_any = handing_on(self._leave, self.leaving)
-        leave = _with_body(self._tree, leave, [line])
+        leave = _with_body(self._tree, leave, [*self.leaving.guards, line])
         if isinstance(part, cst.Return):
             return answering(leave)
         self.leaving = replace(self.leaving, is_answered=True)  # it is dropped, as before
@@ -251,6 +257,14 @@ def _line(part: cst.BaseSmallStatement) -> cst.SimpleStatementLine:
 
 def _guarded(body: Sequence[_Statement], always: Sequence[_Statement]) -> cst.Try:
     return cst.Try(body=cst.IndentedBlock(body), finalbody=cst.Finally(cst.IndentedBlock(always)))
+
+
+def _is_refusal(statement: _Statement) -> bool:
+    """Say whether a statement only raises something under a condition."""
+    if not isinstance(statement, cst.If) or statement.orelse is not None:
+        return False
+    lines = statement.body.body
+    return len(lines) == 1 and isinstance(getattr(lines[0], "body", [None])[0], cst.Raise)
 
 
 def _returned(statement: _Statement) -> cst.Return | None:

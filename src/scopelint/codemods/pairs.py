@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import libcst as cst
@@ -19,7 +19,8 @@ class Leaving:
 
     ``passed`` are the arguments that hand on what the method is told; ``is_told`` says whether
     the scope was told so before, ``is_answered`` whether its answer was returned. ``lines`` and
-    ``trailing`` are the comments at the exit.
+    ``trailing`` are the comments at the exit. ``guards`` come first, and return if there is no
+    scope.
     """
 
     passed: tuple[cst.Arg, ...]
@@ -31,6 +32,7 @@ class Leaving:
     after: Sequence[_Statement] = ()
     always: Sequence[_Statement] = ()
     last: Sequence[_Statement] = field(default_factory=tuple)
+    guards: Sequence[_Statement] = ()
 
 
 def left(tree: Tree, function: cst.FunctionDef, call: cst.CSTNode | None) -> Leaving:
@@ -58,6 +60,8 @@ def left(tree: Tree, function: cst.FunctionDef, call: cst.CSTNode | None) -> Lea
     )
     _, body = statements(tree, function)
     leaving = _apart(tree, leaving, body, line)
+    before, guards = _unguarded(leaving.before, call)
+    leaving = replace(leaving, before=before, guards=guards)
     return _without_answer(tree, function, leaving, None if answer is None else spelled(answer))
 
 
@@ -117,6 +121,69 @@ def _apart(
             return replace(found, always=list(final), last=after)
         case _:
             raise tree.refused("the exit stands under a condition or in a block", line)
+
+
+def _unguarded(
+    before: Sequence[_Statement], call: cst.Call
+) -> tuple[list[_Statement], list[_Statement]]:
+    """Return the statements before an exit, and those that return where there is no scope.
+
+    A name that only the exit has for the scope goes: the block leaves it.
+    """
+    assert isinstance(call.func, cst.Attribute)
+    names = {spelled(call.func.value)}
+    kept = list(before)
+    for statement in before:
+        match statement:
+            case cst.SimpleStatementLine(
+                body=[
+                    cst.Assign(targets=[cst.AssignTarget(target=cst.Name() as alias)], value=scope)
+                ]
+            ) if alias.value in names and spelled(scope) is not None:
+                names.add(spelled(scope))
+                others = (inner for each in before for inner in values_of(each))
+                used = [node for node in others if isinstance(node, cst.Name)]
+                if [node.value for node in used].count(alias.value) == 1:
+                    kept.remove(statement)
+            case _:
+                continue
+    guards = [statement for statement in kept if _is_return_without(statement, names)]
+    kept = [statement for statement in kept if statement not in guards]
+    return kept, [_returning_none(each) for each in guards if each in before[: len(guards)]]
+
+
+def _returning_none(guard: _Statement) -> _Statement:
+    """Return a guard that says what it returns, as type checkers want it beside an answer."""
+    assert isinstance(guard, cst.If)
+    (line,) = guard.body.body
+    assert isinstance(line, cst.SimpleStatementLine)
+    line = line.with_changes(body=[cst.Return(cst.Name("None"))])
+    return guard.with_changes(body=guard.body.with_changes(body=[line]))
+
+
+def _is_return_without(statement: _Statement, names: Collection[str | None]) -> bool:
+    """Say whether a statement returns, and answers nothing, where something is not there."""
+    match statement:
+        case cst.If(orelse=None, test=test, body=cst.IndentedBlock(body=[only])):
+            return _answered(only) in _NOTHING and _is_missing(test) in names
+        case _:
+            return False
+
+
+def _is_missing(test: cst.BaseExpression) -> str:
+    """Return what a condition finds not to be there, ``""`` for another condition."""
+    match test:
+        case cst.UnaryOperation(operator=cst.Not(), expression=thing):
+            return spelled(thing) or ""
+        case cst.Comparison(
+            left=thing,
+            comparisons=[
+                cst.ComparisonTarget(operator=cst.Is(), comparator=cst.Name(value="None"))
+            ],
+        ):
+            return spelled(thing) or ""
+        case _:
+            return ""
 
 
 def _needed(before: list[_Statement], line: cst.SimpleStatementLine) -> list[_Statement]:
