@@ -169,7 +169,7 @@ class Files:
             return None
         try:
             found = extract(source.decode(raw), path, name, is_package=is_package)
-        except _UNREADABLE as error:
+        except source.UNREADABLE as error:
             if path in self.project.selected and self._is_reported(path, raw):
                 self.failures[path] = source.failure_of(self.absolute(path), error)
             return None
@@ -217,7 +217,7 @@ class Files:
 
     def text(self, path: str) -> str:
         """Return the text of a file that has facts."""
-        self.memory.use(path)
+        self.memory.use_text(path)
         return source.decode(self._read(path) or b"")
 
     def with_texts(self, texts: Mapping[str, str]) -> Files:
@@ -248,15 +248,6 @@ class Files:
         """Say whether a file is part of a library that itself provides scopes."""
         name, _ = self._names.own(path)
         return name.partition(".")[0] in PROVIDERS and "." in name
-
-
-_UNREADABLE = (
-    SyntaxError,
-    ValueError,
-    LookupError,
-    RecursionError,
-    MemoryError,
-)
 
 
 def index_of(files: Files) -> ProjectIndex:

@@ -8,22 +8,27 @@ import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from scopelint import __version__, source
-from scopelint.facts import ModuleFacts, from_bytes, to_bytes
 from scopelint.model import Finding, Outcome
 from scopelint.prescan import Look, Mark, finds, marks_of
 
+if TYPE_CHECKING:
+    # A run that finds everything as it was needs no facts.
+    from scopelint.facts import ModuleFacts
+
 FOLDER = ".scopelint_cache"
-_FORMAT = 1
+_FORMAT = 2
 _HEAD = 24
 # A file that changed this shortly before it was read may change again and keep its time.
 _RACY_NANOSECONDS = 2_000_000_000
 # Runs over other paths or with other rules that are remembered beside the latest one.
 _KEPT_RUNS = 4
+# More changed files than these are looked at with all that refers to them.
+_FEW = 20
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -52,14 +57,16 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 class Run(msgspec.Struct, frozen=True, array_like=True):
     """The outcome of an earlier run, what it was asked, and what it rests on.
 
-    ``selected`` is ``None`` for all files of the project. It rests on the content of the files in
-    ``used``, on the marks of all files, and on the answers to second looks.
+    ``selected`` is ``None`` for all files of the project. It rests on the facts of the files in
+    ``used``, on the text of those in ``texts``, on the marks of all files, and on the answers to
+    second looks.
     """
 
     asked: str
     selected: tuple[int, ...] | None
     named: tuple[int, ...]
     used: tuple[int, ...]
+    texts: tuple[int, ...]
     answers: tuple[Answer, ...]
     outcome: msgspec.Raw
 
@@ -90,6 +97,10 @@ class ProjectMemory:
         self._changed: dict[str, None] = dict.fromkeys(project.files)
         self._answers: dict[tuple[str, int], tuple[str, ...]] = {}
         self._used: dict[str, None] = {}
+        self._texts: dict[str, None] = {}
+        # What is seen in changed files while it is asked whether earlier runs still hold.
+        self._renewed: dict[str, ModuleFacts | None] = {}
+        self._seen: dict[str, Entry] = {}
         self._looks: dict[tuple[str, int], tuple[str, ...]] = {}
         self._new_facts: dict[str, bytes] = {}
         self._is_stale = False
@@ -113,27 +124,42 @@ class ProjectMemory:
 
     def learn(self, path: str, raw: bytes, marks: Mark) -> None:
         """Remember what the prescan says of a file that changed."""
-        if self._path is None or path not in self._stats:
-            return
-        modified, size = self._stats[path]
-        is_racy = modified > self._started - _RACY_NANOSECONDS
-        if size == len(raw):
-            stated = 0 if is_racy else modified
-            self._entries[path] = Entry(stated, size, _digest(raw), marks.value)
+        entry = self._entry(path, raw, marks)
+        if entry is not None:
+            self._entries[path] = entry
             self._is_stale = True
+        else:
+            self._entries.pop(path, None)
+
+    def _entry(self, path: str, raw: bytes, marks: Mark) -> Entry | None:
+        """Return what is known of a file by its bytes, ``None`` if it changes meanwhile."""
+        if self._path is None or path not in self._stats:
+            return None
+        modified, size = self._stats[path]
+        if size != len(raw):
+            return None
+        is_racy = modified > self._started - _RACY_NANOSECONDS
+        return Entry(0 if is_racy else modified, size, _digest(raw), marks.value)
 
     def facts(self, path: str, name: str, *, is_package: bool) -> ModuleFacts | None:
-        """Return the facts of a file that did not change, read under the same module name."""
+        """Return the facts of a file that are known, read under the same module name."""
+        found = self._renewed.get(path) if path in self._changed else self._known(path)
+        if found is None or (found.path, found.name, found.is_package) != (path, name, is_package):
+            return None
+        return found
+
+    def _known(self, path: str) -> ModuleFacts | None:
+        """Return the facts that an earlier run found in a file."""
         entry = self._entries.get(path)
-        if path in self._changed or entry is None or not entry.length or self._stream is None:
+        if entry is None or not entry.length or self._stream is None:
             return None
         self._stream.seek(self._start + entry.offset)
         raw = self._stream.read(entry.length)
         if zlib.crc32(raw) != entry.checksum:
             return None
-        found = from_bytes(raw)
-        is_same = (found.path, found.name, found.is_package) == (path, name, is_package)
-        return found if is_same else None
+        from scopelint.facts import from_bytes
+
+        return from_bytes(raw)
 
     def has_facts(self, path: str) -> bool:
         """Say whether the facts of a file are known."""
@@ -142,14 +168,20 @@ class ProjectMemory:
     def keep(self, path: str, facts: ModuleFacts) -> None:
         """Remember the facts of a file."""
         if self._path is not None and path in self._entries:
+            from scopelint.facts import to_bytes
+
             self._new_facts[path] = to_bytes(facts)
             self._is_stale = True
 
     # --- what a run rests on ----------------------------------------------------------
 
     def use(self, path: str) -> None:
-        """Note that the run depends on all that is in a file."""
+        """Note that the run depends on the facts of a file."""
         self._used[path] = None
+
+    def use_text(self, path: str) -> None:
+        """Note that the run depends on every character of a file."""
+        self._texts[path] = None
 
     def earlier(self, word: str, look: Look) -> tuple[Sequence[str], Iterable[str]]:
         """Return which unchanged files a second look found, and the files to be looked at again."""
@@ -169,8 +201,11 @@ class ProjectMemory:
             if run.asked == asked and self._covers(run):
                 self._told = run
                 for path in self._changed:
-                    raw = source.read(f"{self.project.root}/{path}")
-                    self.learn(path, raw, Mark.NOTHING)
+                    self._entries[path] = self._seen[path]
+                    self._is_stale = True
+                    renewed = self._renewed.get(path)
+                    if renewed is not None:
+                        self.keep(path, renewed)
                 return self._selected(run, msgspec.msgpack.decode(run.outcome, type=Outcome))
         return None
 
@@ -179,10 +214,10 @@ class ProjectMemory:
         if self._told is None:
             return ()
         files = self.project.files
-        used = {files[number] for number in self._told.used}
+        known = {files[number] for number in self._told.named}
         return sorted(
             path
-            for path in self.project.named - used
+            for path in self.project.named - known
             if path in self._changed or not self._entries[path].length
         )
 
@@ -197,6 +232,7 @@ class ProjectMemory:
             None if is_whole else _numbered(project.selected, numbers),
             _numbered(project.named, numbers),
             _numbered(self._used, numbers),
+            _numbered(self._texts, numbers),
             tuple(
                 Answer(word, look, _numbered(found, numbers))
                 for (word, look), found in sorted(self._looks.items())
@@ -219,23 +255,57 @@ class ProjectMemory:
         """Say whether nothing that an earlier run rests on has changed."""
         if not self._changed:
             return True
-        numbers = {path: number for number, path in enumerate(self.project.files)}
-        used = set(run.used)
-        return all(self._is_alien(path, numbers[path], run, used) for path in self._changed)
+        files = self.project.files
+        numbers = {path: number for number, path in enumerate(files) if path in self._changed}
+        return all(self._is_as_before(path, numbers[path], run) for path in self._changed)
 
-    def _is_alien(self, path: str, number: int, run: Run, used: set[int]) -> bool:
-        """Say whether an earlier run took nothing from a changed file, and would not now."""
+    def _is_as_before(self, path: str, number: int, run: Run) -> bool:
+        """Say whether an earlier run would find in a changed file what it found in it then."""
         entry = self._entries.get(path)
-        if number in used or entry is None or entry.marks:
+        if entry is None or entry.marks & Mark.SUPPRESSES.value or number in run.texts:
+            return False
+        if number in run.used and (
+            len(self._changed) > _FEW or path.encode() in bytes(run.outcome)
+        ):
             return False
         try:
             raw = source.read(f"{self.project.root}/{path}")
         except OSError:
             return False
-        return not marks_of(raw).value and all(
+        marks = marks_of(raw)
+        seen = self._entry(path, raw, marks)
+        if seen is None or marks.value != entry.marks:
+            return False
+        self._seen[path] = seen
+        if not all(
             finds(raw, Look(answer.look), answer.word.encode()) == (number in answer.files)
             for answer in run.answers
-        )
+        ):
+            return False
+        return number not in run.used or self._is_alike(path, raw)
+
+    def _is_alike(self, path: str, raw: bytes) -> bool:
+        """Say whether a changed file has the facts that it had, perhaps on other lines.
+
+        One that did not parse, and still does not, has none.
+        """
+        before = self._known(path)
+        if before is None and self._entries[path].length:
+            return False
+        from scopelint.extract import extract
+        from scopelint.facts import are_alike
+
+        if path not in self._renewed:
+            name, is_package = (before.name, before.is_package) if before else ("", False)
+            try:
+                text = source.decode(raw)
+                self._renewed[path] = extract(text, path, name, is_package=is_package)
+            except source.UNREADABLE:
+                self._renewed[path] = None
+        after = self._renewed[path]
+        if before is None or after is None:
+            return before is after
+        return are_alike(before, after)
 
     def _selected(self, run: Run, outcome: Outcome) -> Outcome:
         """Return what of an outcome is about the files that this run reports on."""
@@ -264,11 +334,22 @@ class ProjectMemory:
             table = self._table(self._stream)
         except (OSError, ValueError, msgspec.MsgspecError):
             self._close()
+        files = self.project.files
         known = dict(zip(table.files, table.entries, strict=False))
+        entries = known.values() if table.files == files else map(known.get, files)
+        prefix = f"{self.project.root}/"
         self._changed = {}
-        for path in self.project.files:
-            self._compare(path, known.get(path))
-        if table.files == self.project.files:
+        for path, entry in zip(files, entries, strict=True):
+            try:
+                stat = os.stat(prefix + path)
+            except OSError:
+                self._changed[path] = None
+                continue
+            if entry is None or (stat.st_mtime_ns, stat.st_size) != (entry.modified, entry.size):
+                entry = self._compared(path, entry, stat)
+            if entry is not None:
+                self._entries[path] = entry
+        if table.files == files:
             self._runs = list(table.runs)
             for run in self._runs:
                 for answer in run.answers:
@@ -286,31 +367,21 @@ class ProjectMemory:
         self._start = _HEAD + length
         return msgspec.msgpack.decode(memoryview(raw)[len(stamp) :], type=Table)
 
-    def _compare(self, path: str, entry: Entry | None) -> None:
-        """Note the state of a file on disk, and whether it is another than the known one."""
-        absolute = f"{self.project.root}/{path}"
-        try:
-            stat = os.stat(absolute)
-            self._stats[path] = (stat.st_mtime_ns, stat.st_size)
-            if entry is not None and (stat.st_mtime_ns, stat.st_size) != (
-                entry.modified,
-                entry.size,
-            ):
-                is_same = stat.st_size == entry.size and (
-                    _digest(source.read(absolute)) == entry.digest
-                )
-                is_racy = stat.st_mtime_ns > self._started - _RACY_NANOSECONDS
-                if is_same and not is_racy:
-                    entry = msgspec.structs.replace(entry, modified=stat.st_mtime_ns)
-                    self._is_stale = True
-                elif not is_same:
-                    self._changed[path] = None
-        except OSError:
-            entry = None
-        if entry is None:
-            self._changed[path] = None
-        else:
-            self._entries[path] = entry
+    def _compared(self, path: str, entry: Entry | None, stat: os.stat_result) -> Entry | None:
+        """Return what is known of a file that is not as it was, and note whether it changed."""
+        modified, size = self._stats[path] = (stat.st_mtime_ns, stat.st_size)
+        if entry is not None and entry.size == size:
+            try:
+                raw = source.read(f"{self.project.root}/{path}")
+            except OSError:
+                raw = b""
+            if _digest(raw) == entry.digest:
+                if modified > self._started - _RACY_NANOSECONDS:
+                    return entry
+                self._is_stale = True
+                return msgspec.structs.replace(entry, modified=modified)
+        self._changed[path] = None
+        return entry
 
     def save(self) -> None:
         """Write what is known in one step; a folder that cannot be written to is left alone."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from scopelint.model import Record, ScopelintError
 
@@ -73,23 +74,35 @@ def metadata_of(root: str) -> Metadata:
 
     Raises `ScopelintError` for a ``pyproject.toml`` that cannot be read.
     """
-    try:
-        names = sorted(os.listdir(root))
-    except OSError:
-        names = []
     found: list[Statement | Requirement] = []
-    for name, read in _READERS.items():
-        if name in names:
-            found.extend(read(f"{root}/{name}"))
-    found.extend(_from_wheel(root, [name for name in names if name.endswith(".dist-info")]))
-    for name in names:
-        if name.startswith("requirements") and name.endswith(".txt"):
-            found.extend(_from_requirements(f"{root}/{name}"))
+    for name in _sources(root):
+        found.extend(_READERS.get(name, _from_other)(f"{root}/{name}"))
     statements = [one for one in found if isinstance(one, Statement)]
     return Metadata(
         tuple(one for one in statements if "::" not in one.text),
         tuple(one for one in found if isinstance(one, Requirement)),
         tuple(one for one in statements if "::" in one.text),
+    )
+
+
+def state_of(root: str) -> Sequence[tuple[str, int, int, int]]:
+    """Return the files that `metadata_of` reads, each with what changes with its content."""
+    raws = ((name, _raw(f"{root}/{name}")) for name in _sources(root))
+    return [(name, len(raw), zlib.crc32(raw), zlib.adler32(raw)) for name, raw in raws]
+
+
+def _sources(root: str) -> Sequence[str]:
+    """Return the files that declare something, the most authoritative first."""
+    try:
+        names = sorted(os.listdir(root))
+    except OSError:
+        return ()
+    wheels = [name for name in names if name.endswith(".dist-info")]
+    return (
+        *(name for name in _READERS if name in names),
+        # Among several packages nobody speaks for all.
+        *(f"{name}/METADATA" for name in wheels if len(wheels) == 1),
+        *(name for name in names if name.startswith("requirements") and name.endswith(".txt")),
     )
 
 
@@ -211,12 +224,16 @@ def _from_poetry(poetry: object) -> Iterator[Requirement]:
 
 
 def _text_of(path: str) -> str:
-    """Return the text of a file that other tools own: one that cannot be read says nothing."""
+    return _raw(path).decode("utf-8", "replace")
+
+
+def _raw(path: str) -> bytes:
+    """Return the bytes of a file that other tools own: one that cannot be read says nothing."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
+        with open(path, "rb") as stream:
             return stream.read()
     except OSError:
-        return ""
+        return b""
 
 
 def _from_setup_cfg(path: str) -> Iterator[Statement | Requirement]:
@@ -292,15 +309,17 @@ def _from_requirements(path: str) -> Iterator[Requirement]:
         yield from _required(line, name, is_runtime=name == "requirements.txt")
 
 
-def _from_wheel(root: str, folders: list[str]) -> Iterator[Statement | Requirement]:
-    """Read an unpacked wheel's metadata; among several packages nobody speaks for all."""
-    if len(folders) != 1:
-        return
-    for line in _text_of(f"{root}/{folders[0]}/METADATA").splitlines():
+def _from_other(path: str) -> Iterator[Statement | Requirement]:
+    """Read a requirements file, or an unpacked wheel's metadata."""
+    yield from (_from_wheel if path.endswith("/METADATA") else _from_requirements)(path)
+
+
+def _from_wheel(path: str) -> Iterator[Statement | Requirement]:
+    for line in _text_of(path).splitlines():
         if not line.strip():
             return
         key, _, value = line.partition(":")
-        place = f"{folders[0]}/METADATA, {key}"
+        place = f"{'/'.join(path.split('/')[-2:])}, {key}"
         if key.lower() in ("requires-python", "classifier"):
             yield Statement(value.strip(), place)
         elif key.lower() == "requires-dist":

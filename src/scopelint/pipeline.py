@@ -22,6 +22,7 @@ from scopelint.config import (
     Settings,
     project_settings,
 )
+from scopelint.metadata import state_of
 from scopelint.model import (
     Accepted,
     Change,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from scopelint.fix.rounds import State
     from scopelint.rule import Nomination
 
+# Options that say where things are kept and how they are shown.
+_BESIDE_OUTCOMES = ("cache-dir", "output-format")
+
 Progress = Callable[[int, int], None]
 
 Choose = Callable[[Offered], bool]
@@ -60,6 +64,9 @@ def check(config: Config, progress: Progress | None = None) -> Report:
     open_files = functools.partial(_opened, config, configuration, _Steps(discovery, progress))
     outcomes: list[Outcome] = []
     for project in discovery.projects:
+        if not project.files:
+            _settings(project, configuration)
+            continue
         memory = ProjectMemory.of(project, folder)
         asked = _asked(config, configuration, project)
         found = _outcome(memory, asked, open_files)
@@ -87,7 +94,9 @@ def _outcome(
         return known
     from scopelint.analysis import unread
 
-    return replace(known, failures=(*known.failures, *unread(open_files(memory), names)))
+    failures = {failure.path: failure for failure in known.failures}
+    failures.update((one.path, one) for one in unread(open_files(memory), names))
+    return replace(known, failures=tuple(failures[path] for path in sorted(failures)))
 
 
 def _asked(config: Config, configuration: Configuration, project: source.Project) -> str:
@@ -95,8 +104,12 @@ def _asked(config: Config, configuration: Configuration, project: source.Project
     settings = [configuration.at(path) for path in (project.root, *project.settings)]
     # The same patterns mean other files in another directory.
     bases = [[ignore.patterns.base for ignore in each.file_ignores] for each in settings]
-    said = [(each.values, each.origins) for each in settings], bases
-    return repr((config.select, config.ignore, said, _settings(project, configuration)))
+    said = [
+        [(name, value, each.origins[name]) for name, value in each.values.items()
+         if name not in _BESIDE_OUTCOMES]
+        for each in settings
+    ]  # fmt: skip
+    return repr((config.select, config.ignore, said, bases, state_of(project.root)))
 
 
 def _cache_folder(

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from scopelint.source.failures import failure_of
+from scopelint.source.failures import UNREADABLE, failure_of
 from scopelint.source.text import decode, encode, read
 from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover, is_marked
 
 __all__ = [
     "SETTINGS_FILES",
+    "UNREADABLE",
     "Discovery",
     "Project",
     "Sieve",

@@ -127,15 +127,19 @@ def _project(
         named_files = {path for path in named_files if _is_walked(path, walked, sieve_at)}
     names = _analyzed_names(walked, sorted(named_files))
     prefixes = tuple(_prefix(directory) for directory in named_directories)
-    selected = {
-        name for path, name in names.items() if path in named_files or path.startswith(prefixes)
-    }
+    chosen = {names[path] for path in named_files if path in names}
     start = len(_prefix(root))
+    files = [name[start:] for name in set(names.values())]
+    if root in named_directories:
+        selected = frozenset(files)
+    else:
+        inside = (name for path, name in names.items() if prefixes and path.startswith(prefixes))
+        selected = frozenset(name[start:] for name in chosen.union(inside))
     project = Project(
         root,
-        files=tuple(sorted(name[start:] for name in set(names.values()))),
-        selected=frozenset(name[start:] for name in selected),
-        named=frozenset(name[start:] for path, name in names.items() if path in named_files),
+        files=tuple(sorted(files)),
+        selected=selected,
+        named=frozenset(name[start:] for name in chosen),
         settings=tuple(d.path for d in walked if d.has_settings),
     )
     # A directory nobody named, say a database's own one in the checkout, is nobody's concern here.
@@ -173,11 +177,11 @@ def _is_walked(path: str, walked: Sequence[_Directory], sieve_at: SieveAt) -> bo
 def _analyzed_names(walked: Sequence[_Directory], named: Sequence[str]) -> Mapping[str, str]:
     """Map every path of a file to the one path under which the file is analyzed."""
     names = {path: path for directory in walked for path in directory.files}
-    by_target = dict(names)
     links = sorted(path for directory in walked for path in directory.links)
-    for path in (*links, *named):
-        if path not in names:
-            names[path] = by_target.setdefault(_posix(os.path.realpath(path)), path)
+    others = [path for path in (*links, *named) if path not in names]
+    by_target = dict(names) if others else names
+    for path in others:
+        names[path] = by_target.setdefault(_posix(os.path.realpath(path)), path)
     return names
 
 
@@ -201,31 +205,31 @@ def _walk(
         path, ignores, sieve = pending.pop()
         try:
             with os.scandir(path) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
+                entries = list(scan)
         except OSError as error:
             yield _Directory(path, failure=failure_of(path, error))
             continue
         names = {entry.name for entry in entries}
-        if "pyvenv.cfg" in names and path != start:
-            continue
-        if path != start and _marks_root(names):
-            yield _Directory(path, is_nested_root=True)
-            continue
+        if path != start:
+            if "pyvenv.cfg" in names:
+                continue
+            if _marks_root(names):
+                yield _Directory(path, is_nested_root=True)
+                continue
         has_settings = path != start and not names.isdisjoint(SETTINGS_FILES)
         if has_settings:
             sieve = sieve_at(path)
         if ".gitignore" in names and sieve.respects_gitignore:
             ignores = (*ignores, *_ignores_in(path))
-        yield replace(_python_files(path, entries, ignores, sieve), has_settings=has_settings)
+        yield _python_files(path, entries, ignores, sieve, has_settings=has_settings)
         is_root = path == start or not names.isdisjoint(_ROOT_MARKERS)
         excluded = _EXCLUDED | _BUILD_OUTPUT if is_root else _EXCLUDED
         if not sieve.has_defaults:
             excluded = frozenset()
-        for entry in reversed(entries):
-            if not entry.is_dir(follow_symlinks=False):
-                continue
-            child = _prefix(path) + entry.name
-            if _is_excluded(entry.name, child, excluded) or sieve.excludes(child + "/"):
+        directories = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+        for name in sorted(directories, reverse=True):
+            child = _prefix(path) + name
+            if _is_excluded(name, child, excluded) or sieve.excludes(child + "/"):
                 continue
             if _is_ignored(child + "/", ignores):
                 continue
@@ -234,19 +238,27 @@ def _walk(
 
 
 def _python_files(
-    path: str, entries: Sequence[os.DirEntry[str]], ignores: tuple[Patterns, ...], sieve: Sieve
+    path: str,
+    entries: Sequence[os.DirEntry[str]],
+    ignores: tuple[Patterns, ...],
+    sieve: Sieve,
+    *,
+    has_settings: bool,
 ) -> _Directory:
     prefix = _prefix(path)
     files: list[str] = []
     links: list[str] = []
     for entry in entries:
-        if not entry.name.endswith(_SUFFIXES) or not _is_file(entry):
-            continue
-        if sieve.excludes(prefix + entry.name):
-            continue
-        if not _is_ignored(prefix + entry.name, ignores):
-            (links if entry.is_symlink() else files).append(prefix + entry.name)
-    return _Directory(path, tuple(files), tuple(links))
+        name = entry.name
+        if name.endswith(_SUFFIXES) and _is_file(entry):
+            (links if entry.is_symlink() else files).append(prefix + name)
+    if sieve.excluded or ignores:
+
+        def is_kept(path: str) -> bool:
+            return not sieve.excludes(path) and not _is_ignored(path, ignores)
+
+        files, links = list(filter(is_kept, files)), list(filter(is_kept, links))
+    return _Directory(path, tuple(files), tuple(links), has_settings=has_settings)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -327,8 +339,10 @@ def is_marked(root: str) -> bool:
     return _has_any(root, _ROOT_MARKERS) or _is_unpacked_wheel(root)
 
 
-def _marks_root(names: Iterable[str]) -> bool:
-    return any(name in _PROJECT_FILES or name.endswith(".dist-info") for name in names)
+def _marks_root(names: set[str]) -> bool:
+    if not names.isdisjoint(_PROJECT_FILES):
+        return True
+    return any(name.endswith(".dist-info") for name in names)
 
 
 def _has_any(directory: str, names: Iterable[str]) -> bool:

@@ -1,0 +1,128 @@
+"""After any edit, a run that remembers says what a run that starts from nothing says."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import random
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import Fixture, fixtures
+
+from scopelint.config import Config
+from scopelint.model import Report
+from scopelint.pipeline import check
+
+FUNCTIONS = (
+    "\n\nasync def added():\n    return 1\n",
+    "\n\nasync def added(group):\n    await group.__aenter__()\n    return group\n",
+    "\n\nclass Added:\n    async def start(self):\n        import anyio\n\n"
+    "        self._added = anyio.create_task_group()\n        await self._added.__aenter__()\n",
+)
+Edit = Callable[[Path, random.Random], None]
+
+
+def add_function(path: Path, chance: random.Random) -> None:
+    path.write_text(path.read_text("utf-8") + chance.choice(FUNCTIONS), "utf-8")
+
+
+def remove_function(path: Path, chance: random.Random) -> None:
+    text = path.read_text("utf-8")
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except SyntaxError:
+        return
+    found = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if found:
+        node, lines = chance.choice(found), text.split("\n")
+        lines[node.lineno - 1 : node.end_lineno] = [" " * node.col_offset + "pass"]
+        path.write_text("\n".join(lines), "utf-8")
+
+
+def rename_attribute(path: Path, chance: random.Random) -> None:
+    text = path.read_text("utf-8")
+    names = sorted(set(re.findall(r"\bself\.(\w+)", text)))
+    if names:
+        name = chance.choice(names)
+        path.write_text(re.sub(rf"\bself\.{name}\b", f"self.{name}_x", text), "utf-8")
+
+
+def comment_out(path: Path, chance: random.Random) -> None:
+    lines = path.read_text("utf-8").split("\n")
+    number = chance.randrange(len(lines))
+    lines[number] = f"# {lines[number]}"
+    path.write_text("\n".join(lines), "utf-8")
+
+
+def add_comment(path: Path, chance: random.Random) -> None:
+    lines = path.read_text("utf-8").split("\n")
+    words = ("# a remark", "", "# scopelint: ignore[SCP102]", "# __aenter__")
+    lines.insert(chance.randrange(len(lines) + 1), chance.choice(words))
+    path.write_text("\n".join(lines), "utf-8")
+
+
+def add_to_line(path: Path, chance: random.Random) -> None:
+    lines = path.read_text("utf-8").split("\n")
+    lines[chance.randrange(len(lines))] += chance.choice(("  # a remark", "  # noqa: SCP201", " "))
+    path.write_text("\n".join(lines), "utf-8")
+
+
+def delete_file(path: Path, chance: random.Random) -> None:
+    path.unlink()
+
+
+def add_file(path: Path, chance: random.Random) -> None:
+    name = f"{path.stem}_{chance.randrange(100)}.py"
+    path.with_name(name).write_text(path.read_text("utf-8"), "utf-8")
+
+
+# Comments shift positions and nothing else, which is where a memory is likely to be wrong.
+EDITS: tuple[Edit, ...] = (
+    add_function, remove_function, rename_attribute, comment_out, delete_file, add_file,
+    add_comment, add_comment, add_comment, add_to_line, add_to_line,
+)  # fmt: skip
+
+
+def edited(root: Path, seed: int, steps: int) -> None:
+    """Edit a project step by step, and compare two runs after each."""
+    chance = random.Random(seed)
+    for step in range(steps):
+        paths = sorted(root.rglob("*.py"))
+        if not paths:
+            return
+        edit, path = chance.choice(EDITS), chance.choice(paths)
+        edit(path, chance)
+        # Old enough to be trusted, and another time than before.
+        for each in sorted(root.rglob("*.py")):
+            if each == path or each not in paths:
+                os.utime(each, ns=(10**18 + step, 10**18 + step))
+        told = f"{edit.__name__} of {path.name}, step {step} of seed {seed}"
+        assert run(root) == run(root, is_cached=False), told
+
+
+def run(root: Path, *, is_cached: bool = True) -> Report:
+    return check(Config((str(root),), is_cached=is_cached))
+
+
+PROJECTS = [fixture for fixture in fixtures() if fixture.path.is_dir()]
+
+
+@pytest.mark.parametrize("fixture", PROJECTS[::6], ids=str)
+def test_an_edited_fixture_is_told_as_if_it_were_new(fixture: Fixture, tmp_path: Path) -> None:
+    root = fixture.copy_to(tmp_path)
+    edited(root, seed=len(str(fixture)), steps=8)
+
+
+def test_an_edited_package_is_told_as_if_it_were_new(tmp_path: Path) -> None:
+    found = importlib.util.find_spec("httpx_ws")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    root = tmp_path / "httpx_ws"
+    shutil.copytree(found.submodule_search_locations[0], root)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', "utf-8")
+    edited(tmp_path, seed=1, steps=15)
