@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import operator
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from textwrap import dedent
 
@@ -162,6 +164,99 @@ NASTY = {
         n()
         """,
     "call in an except": "try: a()\nexcept b(): c()\nexcept (d(), e()) as f: g()\nh()",
+    "bodies": """
+        def a(b="#", c=[  # d
+            # e
+        ]):  # f
+
+            # g
+
+            @h  # i
+            def j(): k()
+            l()  # m
+
+            # n
+          # o
+
+            # p
+        # q
+        class R:
+            def s(self) -> t(
+                # u
+            ):
+                '''
+        v
+        '''
+                def w():
+                    x()
+                    # y
+                # z
+
+            # a
+            async def b(self):
+               async for c in d():
+                   if e(): f(); g()
+               # h
+           # i
+        def j():
+            k = (
+        # l
+            )
+            m(); n()
+
+            o()
+        def p(q='''
+        # r'''):
+            s()
+            t()
+            u()
+        def v(): w(); x(
+            y,
+            z,
+        )
+        def a(): \\
+            b(
+            )
+        def c():
+            d(); \\
+            e()
+            f() \\
+
+        def g(
+            h): return i(
+                j
+            )
+        @k
+        def l():
+            @(
+                m
+            )
+            def n():
+                o()
+        class P:
+            def q(self):
+                r()
+                s()
+                t()
+            # u
+        """,
+    "bodies with tabs": "class A:\n\tdef b(c):\n\t\td()\n\t\tif e:\n\t\t  f()\n\t\tg()\n\th()",
+    "bodies with carriage returns": "def a():\r\n  b()\r\n\r\n  c()\r\n  # d\r\ne()\r\n",
+    "bodies with form feeds": "def a():\n    b()\n    c()\n    d()\n\x0c\n    # e\n\x0c\nf()",
+    "bodies of other widths": """
+        def a():
+          b()
+          if c():
+              d()
+          e()
+        def f():
+            g()
+            if h():
+             i()
+            j()
+        k()
+        """,
+    "a body at the end": "def a():\n    b()\n    c()\n    d()\n    # e\n  # f\n# g",
     "guards": "match a:\n    case b if c(): d()\n    case e if f(): g()\nh()",
 }
 
@@ -353,11 +448,28 @@ def facts_of(text: str) -> ModuleFacts:
 
 def nodes_of(text: str) -> Mapping[Anchor, cst.CSTNode]:
     """Return the nodes that have an anchor."""
-    return dict(Tree("m.py", text).anchored())
+    tree, found = Tree("m.py", text), dict[Anchor, cst.CSTNode]()
+    for frame in range(len(facts_of(text).frames)):
+        for kind in AnchorKind:
+            anchors = (Anchor(frame, kind, ordinal) for ordinal in itertools.count())
+            nodes = ((anchor, tree.at(anchor)) for anchor in anchors)
+            for anchor, node in itertools.takewhile(lambda pair: pair[1] is not None, nodes):
+                assert node is not None
+                found[anchor] = node
+    return found
+
+
+SPACE = (
+    cst.BaseParenthesizableWhitespace,
+    cst.EmptyLine,
+    cst.TrailingWhitespace,
+    cst.Comment,
+    cst.Newline,
+)
 
 
 class Visited(cst.CSTVisitor):
-    """Takes down every node that LibCST visits."""
+    """Takes down every node that LibCST visits, but for spaces and comments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -365,16 +477,33 @@ class Visited(cst.CSTVisitor):
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         """Take down a node."""
+        if isinstance(node, SPACE):
+            return False
         self.nodes.append(node)
         return True
 
 
 def has_all_nodes(text: str) -> bool:
-    """Say whether a tree has the nodes that LibCST visits, in that order and no others."""
+    """Say whether a tree has the nodes that LibCST visits, in that order and no others.
+
+    The same holds for what LibCST makes of the text itself.
+    """
     tree, visited = Tree("m.py", text), Visited()
-    tree.module.visit(visited)
     mine = list(tree.nodes())
+    tree.module.visit(visited)
+    if not is_same(tree.module, cst.parse_module(text)):
+        return False
     return len(mine) == len(visited.nodes) and all(map(operator.is_, mine, visited.nodes))
+
+
+def is_same(one: object, other: object) -> bool:
+    """Say whether two parts of trees are alike, spaces and comments as well."""
+    if isinstance(one, cst.CSTNode) and type(one).__name__ == type(other).__name__:
+        names = [part.name for part in fields(one)]
+        return all(is_same(getattr(one, name), getattr(other, name)) for name in names)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return one == other
 
 
 def call_spans(module: ModuleFacts) -> dict[Anchor, Span]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import libcst as cst
 
-from scopelint.codemods.trees import UnreadableError, tree_of
+from scopelint.codemods import UnreadableError
+from scopelint.codemods.trees import tree_of
 from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
@@ -47,13 +48,14 @@ def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nominat
         wanted.setdefault(nomination.anchor, []).append(nomination)
     try:
         tree = tree_of(nominations[0].place.path, text)
+        found = {anchor: tree.at(anchor) for anchor in wanted}
     except RecursionError as error:
         raise UnreadableError("the file nests too deeply for a fix") from error
     return [
         nomination
-        for anchor, node in tree.anchored()
-        for nomination in wanted.get(anchor, ())
-        if _has_shape(node, nomination.shape)
+        for anchor, node in found.items()
+        for nomination in wanted[anchor]
+        if node is not None and _has_shape(node, nomination.shape)
     ]
 
 

@@ -11,6 +11,10 @@ class RefusedError(Exception):
     """A codemod cannot finish its change; the sentence says why, with file and line."""
 
 
+class UnreadableError(Exception):
+    """LibCST cannot read a file that `ast` can; the sentence says why."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Import:
     """A name that changed code needs: ``from module import name``, or ``import module``.

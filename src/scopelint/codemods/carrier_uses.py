@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scopelint.codemods.mentions import check_string, is_tested, verdict
+from scopelint.codemods.mentions import check_string, is_tested, spoken, verdict
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
 
@@ -82,7 +82,7 @@ def surveyed(tree: Tree, kept: Kept) -> Survey:
     """
     survey = Survey(tree, kept)
     creations = {tree.at(anchor) for anchor in kept.creations}
-    for node in tree.nodes():
+    for node in tree.naming({*spoken(kept.names, {kept.attribute}), ENTER}):
         if isinstance(node, cst.SimpleString):
             check_string(tree, node, {kept.attribute})
             if node.raw_value == kept.attribute and _is_slot(tree, node):

@@ -22,7 +22,7 @@ def closing(tree: Tree, loop: Anchor) -> Rewritten:
     generator = node.iter
     name = None if isinstance(generator, cst.Name) else cst.AsName(cst.Name(_STREAM))
     if name is not None:
-        for other in tree.nodes():
+        for other in tree.naming({_STREAM}):
             if isinstance(other, cst.Name) and other.value == _STREAM:
                 if not tree.is_no_variable(other):
                     raise tree.refused(f"the name `{_STREAM}` is taken", other)

@@ -233,7 +233,7 @@ def _arguments(tree: Tree, call: cst.Call, names: Sequence[str]) -> list[cst.Bas
 
 def _fresh(tree: Tree, node: cst.CSTNode, *names: str) -> str:
     """Return a name that the file does not use yet."""
-    used = {other.value for other in tree.nodes() if isinstance(other, cst.Name)}
+    used = {other.value for other in tree.naming(names) if isinstance(other, cst.Name)}
     for name in names:
         if name not in used:
             return name

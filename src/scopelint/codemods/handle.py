@@ -56,7 +56,9 @@ def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewr
     a handle does not have.
     """
     codemod = _Handle(tree, kept)
-    for node in list(tree.nodes()):
+    known = {frame for frame, _ in (*kept.tasks, *kept.containers)}
+    anchored = {anchor.frame for anchor in (*kept.starts, *kept.loops, *kept.made)}
+    for node in list(tree.lying_in(known | anchored | kept.frames)):
         codemod.look_at(node)
     shields = bounded(tree, running, is_needed=True)
     imports = {Import(helper, name, is_own=True) for name in codemod.used}
@@ -141,7 +143,7 @@ class _Handle:
             or not isinstance(name := user.targets[0].target, cst.Name)
         ):
             self._refuse("the event loop is used for more than starting tasks", node)
-        for other in self._tree.nodes():
+        for other in self._tree.lying_in({self._tree.frame(node)}):
             if not isinstance(other, cst.Name) or other.value != name.value or other is name:
                 continue
             if self._tree.frame(other) != self._tree.frame(node):
@@ -246,7 +248,7 @@ class _Handle:
         if not isinstance(function, cst.Lambda):
             return
         names = {parameter.name.value for parameter in function.params.params}
-        for node in self._tree.nodes():
+        for node in self._tree.lying_in({self._tree.frame(function)}):
             if not isinstance(node, cst.Name) or node.value not in names:
                 continue
             if function not in self._tree.around(node):

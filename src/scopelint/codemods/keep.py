@@ -59,7 +59,7 @@ def held(
     imports = {Import(helper, SPAWN, is_own=True)} if detached else set()
     if not anchors:
         return Rewritten(tree.changed(changes), frozenset(imports))
-    names = {node.value for node in tree.nodes() if isinstance(node, cst.Name)}
+    names = {node.value for node in tree.naming((TASKS, *_TASK)) if isinstance(node, cst.Name)}
     task = next((name for name in _TASK if name not in names), None)
     for anchor in sorted(anchors, key=lambda anchor: (anchor.frame, anchor.ordinal)):
         call = tree.at(anchor)

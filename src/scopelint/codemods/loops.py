@@ -37,7 +37,7 @@ def without_loop(tree: Tree, anchor: Anchor) -> tuple[str, Equivalent]:
     changes: dict[cst.CSTNode, Change] = {line: lambda _: cst.RemoveFromParent()}
     imports: set[Import] = set()
     applicability, effect = Applicability.SAFE, ""
-    for node in tree.nodes():
+    for node in tree.lying_in({anchor.frame}):
         is_it = isinstance(node, cst.Name) and node.value == target.value and node is not target
         if not is_it or tree.frame(node) != anchor.frame or tree.is_no_variable(node):
             continue
@@ -63,7 +63,7 @@ def _is_difference(tree: Tree, call: cst.CSTNode) -> bool:
     if not isinstance(parent, cst.Assign) or not isinstance(parent.targets[0].target, cst.Name):
         return False
     name = parent.targets[0].target.value
-    for node in tree.nodes():
+    for node in tree.naming({name}):
         if not isinstance(node, cst.Name) or node.value != name or tree.is_no_variable(node):
             continue
         user = tree.parent(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import libcst as cst
 
@@ -33,6 +33,11 @@ def verdict(
     text = spelled(node)
     default = None if isinstance(node, cst.Attribute) else False
     return default if text is None else names.get((tree.frame(node), text), default)
+
+
+def spoken(names: Iterable[tuple[int, str]], attributes: Collection[str]) -> Collection[str]:
+    """Return the words without one of which no code can name an object."""
+    return {*attributes, *(text for _, text in names if "." not in text)}
 
 
 def is_tested(tree: Tree, node: cst.CSTNode) -> bool:

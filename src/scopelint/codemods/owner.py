@@ -9,7 +9,7 @@ from typing import NoReturn
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
-from scopelint.codemods.mentions import check_string, is_tested, verdict
+from scopelint.codemods.mentions import check_string, is_tested, spoken, verdict
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -40,7 +40,7 @@ def owned(tree: Tree, kept: Kept, children: Cancellable, helper: str) -> Rewritt
     owned group does not have.
     """
     codemod = _Owner(tree, kept)
-    for node in tree.nodes():
+    for node in tree.naming(spoken(kept.names, kept.attributes)):
         codemod.look_at(node)
     shields = bounded(tree, children, is_needed=False)
     imports = set(needed_imports(shields))
@@ -53,7 +53,8 @@ def enters(tree: Tree, kept: Kept) -> bool:
     """Say whether a file enters the group by hand."""
     codemod = _Owner(tree, kept)
     return codemod.is_made_entered() or any(
-        codemod.is_group(node) and codemod.is_entered(node) for node in tree.nodes()
+        codemod.is_group(node) and codemod.is_entered(node)
+        for node in tree.naming(spoken(kept.names, kept.attributes))
     )
 
 

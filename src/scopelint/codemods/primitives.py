@@ -9,6 +9,7 @@ import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.equivalents import expression
+from scopelint.codemods.mentions import spoken
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 
@@ -44,7 +45,7 @@ def anyios(tree: Tree, kept: Primitive) -> Rewritten:
     changes: dict[cst.CSTNode, Change] = {}
     creations = {tree.at(anchor) for anchor in kept.creations}
     new = expression(f"anyio.{kept.name}")
-    for node in tree.nodes():
+    for node in tree.naming(spoken(kept.names, {kept.attribute})):
         if not isinstance(node, cst.Name | cst.Attribute) or tree.is_no_variable(node):
             continue
         text = spelled(node)

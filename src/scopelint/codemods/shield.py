@@ -32,7 +32,7 @@ def bounded(tree: Tree, functions: Cancellable, *, is_needed: bool) -> Mapping[c
     Raises `RefusedError` for an await whose value is used, if the change ``is_needed``.
     """
     changes: dict[cst.CSTNode, Change] = {}
-    for node in list(tree.nodes()):
+    for node in list(tree.lying_in(functions.frames)):
         if not isinstance(node, cst.Finally):
             continue
         if tree.frame(node.body) not in functions.frames:

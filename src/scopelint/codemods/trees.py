@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TypeAlias
 
 import libcst as cst
 
-from scopelint.codemods import RefusedError
+from scopelint.codemods import RefusedError, UnreadableError
+from scopelint.codemods.lazy import IndentedBlock, module_of
 from scopelint.extract import parsed
 from scopelint.facts import Anchor, AnchorKind
 
@@ -23,36 +26,26 @@ New: TypeAlias = "cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel[cst.CS
 Change: TypeAlias = Callable[[cst.CSTNode], New]
 
 
-class UnreadableError(Exception):
-    """LibCST cannot read a file that `ast` can."""
-
-
-# A file is flagged and then changed; projects are too large for keeping more than a few trees.
-@functools.lru_cache(maxsize=4)
 def parse(text: str) -> cst.Module:
     """Return the tree of a source text.
 
     Raises `UnreadableError`, with a sentence, if LibCST cannot read it or should not be let try.
     """
-    if _is_too_much(text):
+    tree = parsed(text)
+    if _is_too_much(tree):
         raise UnreadableError("the file is too large or nests too deeply for a fix")
-    try:
-        return cst.parse_module(text)
-    except (cst.ParserSyntaxError, RecursionError) as error:
-        first, *_ = str(error).splitlines() or [""]
-        raise UnreadableError(f"LibCST cannot read the file: {first}") from error
+    return module_of(text, tree)
 
 
-def _is_too_much(text: str) -> bool:
+def _is_too_much(tree: ast.Module) -> bool:
     """Say whether a syntax tree is deeper or larger than LibCST can be trusted with."""
-    pending: list[tuple[ast.AST, int]] = [(parsed(text), 0)]
-    count = 0
-    while pending:
-        node, depth = pending.pop()
-        count += 1
+    level: list[ast.AST] = [tree]
+    depth, count = -1, 0
+    while level:
+        depth, count = depth + 1, count + len(level)
         if depth > MAX_NESTING or count > MAX_NODES:
             return True
-        pending.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
     return False
 
 
@@ -76,33 +69,46 @@ class Tree:
     def __init__(self, path: str, text: str, module: cst.Module | None = None) -> None:
         self.path = path
         self.module = parse(text) if module is None else module
-        reader = _Reader()
-        reader.read(self.module)
-        self._parents = reader.parents
-        self._by_anchor = reader.by_anchor
-        self._frames = reader.frames
+        self._reader = _Reader()
+        self._outside = self._reader.read(self.module)
+        self._inside: dict[IndentedBlock, Sequence[cst.CSTNode]] = {}
 
     def at(self, anchor: Anchor) -> cst.CSTNode | None:
         """Return the node that an anchor names."""
-        return self._by_anchor.get(anchor)
+        for block, frames in self._reader.unread.items():
+            if anchor.frame in frames:
+                self._in(block)
+                break
+        return self._reader.by_anchor.get(anchor)
 
-    def anchored(self) -> Iterable[tuple[Anchor, cst.CSTNode]]:
-        """Return the nodes that have an anchor, in the order they are counted in."""
-        return self._by_anchor.items()
+    def _in(self, block: IndentedBlock) -> Sequence[cst.CSTNode]:
+        """Return the nodes in the body of a function."""
+        if block not in self._inside:
+            self._inside[block] = self._reader.read_body(block)
+        return self._inside[block]
 
     def frame(self, node: cst.CSTNode) -> int:
         """Return the frame that a node lies directly in."""
-        return self._frames[node]
+        self._meet(node)
+        return self._reader.frames[node]
 
     def around(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """Yield the nodes around a node, innermost first."""
-        while (parent := self._parents.get(node)) is not None:
+        self._meet(node)
+        while (parent := self._reader.parents.get(node)) is not None:
             yield parent
             node = parent
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
         """Return the node directly around a node, parentheses and the like left in."""
-        return self._parents[node]
+        self._meet(node)
+        return self._reader.parents[node]
+
+    def _meet(self, node: cst.CSTNode) -> None:
+        """Take down the nodes of bodies that were parsed because somebody looked into them."""
+        if node not in self._reader.frames:
+            for block in [each for each in self._reader.unread if each.is_parsed]:
+                self._in(block)
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """Return the innermost statement line or compound statement that holds a node."""
@@ -121,19 +127,37 @@ class Tree:
             case _:
                 return False
 
-    def nodes(self) -> Iterable[cst.CSTNode]:
-        """Return every node in source order, the module itself first."""
-        return self._frames
+    def nodes(self) -> Iterator[cst.CSTNode]:
+        """Yield every node in source order, the module itself first, but no spaces and comments."""
+        return self._nodes(lambda _: True)
+
+    def naming(self, words: Collection[str]) -> Iterator[cst.CSTNode]:
+        """Yield nodes in source order, at least all those whose code has one of some words."""
+        return self._nodes(lambda block: any(word in block.text for word in words))
+
+    def lying_in(self, frames: Collection[int]) -> Iterator[cst.CSTNode]:
+        """Yield nodes in source order, at least all those that lie in some frames."""
+        return self._nodes(lambda block: not self._frames_in(block).isdisjoint(frames))
+
+    def _frames_in(self, block: IndentedBlock) -> frozenset[int]:
+        own = self._reader.frames[block]
+        return frozenset(range(own, own + block.inner + 1))
+
+    def _nodes(self, is_wanted: Callable[[IndentedBlock], bool]) -> Iterator[cst.CSTNode]:
+        for node in self._outside:
+            yield node
+            if isinstance(node, IndentedBlock) and is_wanted(node):
+                yield from self._in(node)
 
     def body(self, frame: int) -> cst.CSTNode | None:
         """Return the function, class or module whose body is a frame."""
-        return next((node for node, opens in self._opened() if opens == frame), None)
-
-    def _opened(self) -> Iterator[tuple[cst.CSTNode, int]]:
-        yield self.module, 0
-        for node in self._frames:
-            if isinstance(node, cst.FunctionDef | cst.ClassDef):
-                yield node, self._frames[node.body]
+        if not frame:
+            return self.module
+        return next(
+            node
+            for node in self.lying_in({frame})
+            if isinstance(node, cst.FunctionDef | cst.ClassDef) and self.frame(node.body) == frame
+        )
 
     def line(self, node: cst.CSTNode) -> int:
         """Return the line on which a node begins; slow, for refusals only."""
@@ -141,8 +165,11 @@ class Tree:
         # Only these can stand where any other of them stands.
         while not isinstance(node, cst.BaseExpression | cst.BaseSmallStatement | cst.BaseStatement):
             node = node.value if isinstance(node, cst.Arg) else self.parent(node)
-        marked = self.changed({node: functools.partial(_marked, mark)})
-        return marked.code.partition(mark)[0].count("\n") + 1
+        bodies = (outer for outer in self.around(node) if isinstance(outer, IndentedBlock))
+        body = next((body for body in bodies if body.text), None)
+        marked = self._changed(body or self.module, {node: functools.partial(_marked, mark)})
+        code = self.module.code_for_node(marked)
+        return code.partition(mark)[0].count("\n") + (1 if body is None else body.line)
 
     def refused(self, sentence: str, node: cst.CSTNode) -> RefusedError:
         """Return a refusal that names the line of a node."""
@@ -151,11 +178,16 @@ class Tree:
     def changed(self, changes: Mapping[cst.CSTNode, Change]) -> cst.Module:
         """Return the module with some nodes changed; each change gets the node with its inner
         nodes already changed."""
+        changed = self._changed(self.module, changes)
+        assert isinstance(changed, cst.Module)
+        return changed
+
+    def _changed(self, root: cst.CSTNode, changes: Mapping[cst.CSTNode, Change]) -> cst.CSTNode:
         wanted = set(changes)
         for node in changes:
             wanted.update(self.around(node))
-        changed = self.module.visit(_Changer(changes, wanted))
-        assert isinstance(changed, cst.Module)
+        changed = root.visit(_Changer(changes, wanted))
+        assert isinstance(changed, cst.CSTNode)
         return changed
 
 
@@ -177,15 +209,37 @@ class _Reader:
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self.by_anchor: dict[Anchor, cst.CSTNode] = {}
         self.frames: dict[cst.CSTNode, int] = {}
+        # The bodies that are left out, with the frames in them, their own first.
+        self.unread: dict[IndentedBlock, range] = {}
         self._frame = 0
         self._count = 0
         self._f_strings = 0
         self._ordinals: dict[tuple[int, AnchorKind], int] = {}
 
-    def read(self, node: cst.CSTNode) -> None:
+    def read(self, root: cst.CSTNode) -> Sequence[cst.CSTNode]:
+        """Take down a node and those in it, and return them."""
+        done = len(self.frames)
+        self._read(root)
+        return list(itertools.islice(self.frames, done, None))
+
+    def read_body(self, block: IndentedBlock) -> Sequence[cst.CSTNode]:
+        """Take down the nodes in a body that was left out, and return them."""
+        del self.unread[block]
+        done = len(self.frames)
+        self._frame = self._count = self.frames[block]
+        for statement in block.body:
+            self.parents[statement] = block
+            self._read(statement)
+        return list(itertools.islice(self.frames, done, None))
+
+    def _read(self, node: cst.CSTNode) -> None:
         """Take down a node and those in it; of its own kind, an inner expression ends first."""
         kind = type(node)
         self.frames[node] = self._frame
+        if isinstance(node, IndentedBlock) and node.text:
+            self.unread[node] = range(self._frame, self._frame + node.inner + 1)
+            self._count += node.inner
+            return
         # In an f-string `ast` gives no exact positions, so nothing there has an anchor.
         self._f_strings += kind is cst.FormattedString
         if kind in _AT_START:
@@ -202,7 +256,7 @@ class _Reader:
                 self._frame = self._count
             for child in value if isinstance(value, tuple | list) else (value,):
                 self.parents[child] = node
-                self.read(child)
+                self._read(child)
             self._frame = around
         if kind in _AT_END:
             self._met(_AT_END[kind], node)
@@ -217,17 +271,19 @@ class _Reader:
 
 _FRAMES = frozenset({cst.FunctionDef, cst.ClassDef})
 _PARTS: dict[type[cst.CSTNode], tuple[str, ...]] = {}
+_SPACE = re.compile("whitespace|lines|header|footer|newline")
 
 
 def _parts(node: cst.CSTNode) -> tuple[str, ...]:
-    """Return the fields of a node that hold nodes, in source order, as LibCST visits them."""
+    """Return the fields of a node that hold code, in source order, as LibCST visits them."""
     kind = type(node)
     if kind not in _PARTS:
         finder = _Parts(node)
         node.visit(finder)
         # A format that is not given is passed over.
         unmet = [part.name for part in fields(kind) if "Sequence" in str(part.type)]
-        _PARTS[kind] = tuple(dict.fromkeys([*finder.found, *unmet]))
+        names = dict.fromkeys([*finder.found, *unmet])
+        _PARTS[kind] = tuple(name for name in names if not _SPACE.search(name))
     return _PARTS[kind]
 
 

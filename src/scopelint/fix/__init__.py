@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scopelint.codemods import Import, RefusedError, Rewritten
+from scopelint.codemods import Import, RefusedError, Rewritten, UnreadableError
 from scopelint.codemods.imports import settled
-from scopelint.codemods.trees import UnreadableError, parse
+from scopelint.codemods.trees import parse
 from scopelint.fix import (
     advice,
     carrier,

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 
 from scopelint.model import Span
-
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
-
-
-def lines_of(text: str) -> list[str]:
-    """Return the lines of a text as Python counts them, each with its end."""
-    return [line for line in _LINE.findall(text) if line]
+from scopelint.source import lines_of
 
 
 def edits_between(before: str, after: str) -> list[tuple[Span, str]]:

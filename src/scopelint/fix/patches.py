@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from scopelint.codemods import RefusedError
-from scopelint.fix.edits import lines_of
 from scopelint.fix.workspace import Workspace
 from scopelint.model import Span
+from scopelint.source import lines_of
 
 Edits: TypeAlias = Sequence[tuple[Span, str]]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from scopelint.source.failures import UNREADABLE, failure_of
-from scopelint.source.text import decode, encode, read
+from scopelint.source.text import decode, encode, lines_of, read
 from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover, is_marked
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "encode",
     "failure_of",
     "is_marked",
+    "lines_of",
     "read",
 ]

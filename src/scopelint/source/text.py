@@ -21,6 +21,11 @@ def decode(raw: bytes) -> str:
     return raw.decode(_encoding(raw))
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text as Python counts them, each with its end."""
+    return io.StringIO(text, newline="").readlines()
+
+
 def encode(text: str, like: bytes) -> bytes:
     """Return text in the encoding of a file's bytes, with their byte order mark if they have one.
 
