@@ -62,7 +62,9 @@ def fixed(
                 continue
             if _key(offered) not in chosen:
                 chosen[_key(offered)] = choose(offered)
-            if chosen[_key(offered)] and _together(outcome.state, [*batch, offered]) is not None:
+            paths = {change.path for change in offered.changes}
+            near = [each for each in batch if paths & {change.path for change in each.changes}]
+            if chosen[_key(offered)] and _together(outcome.state, [*near, offered]) is not None:
                 batch.append(offered)
         if not batch:
             break
