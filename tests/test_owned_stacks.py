@@ -86,6 +86,23 @@ def test_a_helper_that_is_not_ours_stands_in_the_way(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("tests/test_client.py", None),
+        ("stubbed.py", "`Stub()` is not known to be a new exit stack (stubbed.py:8)"),
+    ],
+)
+def test_a_stub_that_a_test_puts_there_is_no_obstacle(
+    tmp_path: Path, path: str, reason: str | None
+) -> None:
+    (tmp_path / "tests").mkdir()
+    lines = ["from client import Client", "", "", "class Stub: ...", "", ""]
+    lines += ["def stubbed(client: Client) -> None:", "    client._stack = Stub()", ""]
+    (tmp_path / path).write_text("\n".join(lines), "utf-8")
+    assert refusals(tmp_path, CLASS) == {"SCP105": reason}
+
+
 def refusals(root: Path, text: str) -> dict[str, str | None]:
     """Return why the exit stacks of a file get no owner."""
     (root / "pyproject.toml").write_text('[project]\nname = "client"\n', "utf-8")

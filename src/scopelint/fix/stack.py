@@ -10,6 +10,7 @@ from scopelint.codemods.stack import OWNER, owned
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression
 from scopelint.fix.helper import helper_for
 from scopelint.fix.workspace import Plan, Workspace
+from scopelint.index.backends import is_test
 from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import ObjectKey, render
 from scopelint.index.values import Held, Instance, Place, Where
@@ -60,6 +61,8 @@ def _made_by(
     lifetimes = workspace.index.lifetimes
     stores = lifetimes.stores(key) if _holds_scopes(workspace, key) else ()
     for store in stores:
+        if is_test(store.where.path) and not _stacks(workspace, store.value, store.where):
+            continue  # what a test puts there is there for the test alone
         if store.value not in (facts.NONE, facts.UNKNOWN) or store.annotation is None:
             yield from _creations(workspace, store.value, store.where, seen)
     for operation in lifetimes.by_object.get(key, ()):

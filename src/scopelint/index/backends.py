@@ -83,7 +83,7 @@ class Backends:
 
     def excuse(self, module: ModuleFacts) -> str | None:
         """Return why a file that uses asyncio in anyio code may do so, if it may."""
-        if _is_test(module.path):
+        if is_test(module.path):
             return "a test runs on the backend that it is written for"
         twin = self._twin(module.path, THIS_BACKEND, OTHER_BACKEND, "anyio")
         if twin is not None:
@@ -121,7 +121,7 @@ class Backends:
                 if any(_is_used(module, at) for at, name in _imports(module) if name == package):
                     yield f"`import {package}` in {module.path}"
         for module in self._modules.mentioning("anyio_backend"):
-            if _is_test(module.path) and OTHER_BACKEND in identifiers(module):
+            if is_test(module.path) and OTHER_BACKEND in identifiers(module):
                 yield f"tests on trio in {module.path}"
 
     def _signs_of_asyncio(self) -> Iterator[str]:
@@ -133,12 +133,12 @@ class Backends:
         if "Framework :: AsyncIO" in frameworks and "Framework :: AnyIO" not in frameworks:
             yield f"`Framework :: AsyncIO` in {frameworks['Framework :: AsyncIO']}"
         for module in self._importers("uvloop"):
-            if not _is_test(module.path):
+            if not is_test(module.path):
                 yield f"`import uvloop` in {module.path}"
         # Many files import asyncio, few call what runs a loop.
         calling = {p for name in _RUNNER_NAMES for p in self._modules.mentioned(name, Look.CALL)}
         for path in self._modules.mentioned(THIS_BACKEND, Look.IMPORT):
-            module_at = None if _is_test(path) or path not in calling else self._modules.facts(path)
+            module_at = None if is_test(path) or path not in calling else self._modules.facts(path)
             if module_at is not None and (runner := self._runner(module_at)) is not None:
                 yield f"`{runner}` in {path}"
 
@@ -155,7 +155,7 @@ class Backends:
     def _packages(self, path: str) -> frozenset[str]:
         """Return a file and, unless it is a test, the package whose backends are its own."""
         package = self._modules.names.package(path)
-        return frozenset({path, package} if package and not _is_test(path) else {path})
+        return frozenset({path, package} if package and not is_test(path) else {path})
 
     def _importers(self, package: str) -> Iterator[ModuleFacts]:
         """Yield the files that import a package at run time."""
@@ -209,7 +209,8 @@ class Backends:
         return None
 
 
-def _is_test(path: str) -> bool:
+def is_test(path: str) -> bool:
+    """Say whether a file is one of the tests, or stands among them."""
     return _TEST.search(path) is not None
 
 
