@@ -14,7 +14,7 @@ from scopelint.extract import extract
 from scopelint.index.stores import stores_of
 from scopelint.libraries.carriers import CARRIERS
 from scopelint.model import ScopeKind
-from scopelint.prescan import SEEDS, Look, finds, may_matter
+from scopelint.prescan import SEEDS, Look, Words, finds, may_matter
 
 # Each project has a file that matters although it has no seed word: the one named first.
 PROJECTS: Mapping[str, Mapping[str, str]] = {
@@ -321,3 +321,28 @@ def test_every_store_through_an_own_name_is_found() -> None:
 )
 def test_what_no_store_looks_like_is_not_found(code: str) -> None:
     assert not finds(f"    {code}\n".encode(), Look.OWN_STORE, b"held")
+
+
+def test_the_words_of_many_files_are_those_of_each() -> None:
+    raws = {
+        str(path): path.read_bytes()
+        for path in sorted((Path(__file__).parent / "fixtures").rglob("*.py"))
+    }
+    words = Words()
+    for path, raw in raws.items():
+        words.learn(path, raw)
+    for word in (b"anyio", b"self", b"x", b"_tg", b"def", b"nowhere", b"__aexit__"):
+        having = {path for path, raw in raws.items() if finds(raw, Look.MENTION, word)}
+        assert set(words.having(word)) == having
+
+
+def test_words_are_learnt_anew_and_first_words_before_all_others() -> None:
+    words = Words()
+    words.learn("a.py", "import anyio; é.new".encode(), is_whole=False)
+    assert list(words.having(b"anyio")) == ["a.py"]
+    assert words.lacks("a.py", b"new")
+    assert not words.lacks("a.py", b"anyio")
+    other = words.copy()
+    other.learn("a.py", b"import trio")
+    assert [*other.having(b"trio"), *other.having(b"anyio")] == ["a.py"]
+    assert list(words.having(b"anyio")) == ["a.py"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
 from scopelint.model import Failure, Finding, Fix, Level, Outcome, Suppressed
 from scopelint.names import ModuleNames
-from scopelint.prescan import Look, Mark, finds, marks_of, may_matter
+from scopelint.prescan import Look, Mark, Words, finds, marks_of, may_matter
 from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
 from scopelint.rules.unused_suppression import UnusedSuppression
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 _NAMES = {rule.code: rule.name for rule in RULES}
 _NO_FIX = {rule.code: rule.no_fix for rule in RULES}
 _UNUSED = UnusedSuppression.code
-# Small projects are read once and kept; of large ones a file is read again when a name is looked
-# up in it.
-KEPT_BYTES = 64_000_000
+# Bytes of a project's files that are kept for when a name is looked up in them again.
+KEPT_BYTES = 8_000_000
 
 
 def analyzed(files: Files) -> Outcome:
@@ -89,8 +88,10 @@ class Files:
     failures: dict[str, Failure] = field(default_factory=dict)
     _kept: dict[str, bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _written: Words = field(default_factory=Words)
     _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
-    _words: dict[str, frozenset[str]] = field(default_factory=dict)
+    _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: ModuleNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,13 +120,16 @@ class Files:
         """
         for path in self.project.files:
             yield path
-            marks = self._marks(path)
-            if marks is None:
-                continue
-            if Mark.MATTERS in marks or not self.is_sifted:
-                self.seeds.append(path)
-            if Mark.SUPPRESSES in marks:
-                self.commented.append(path)
+            self._sift(path)
+
+    def _sift(self, path: str) -> None:
+        marks = self._marks(path)
+        if marks is None:
+            return
+        if Mark.MATTERS in marks or not self.is_sifted:
+            self.seeds.append(path)
+        if Mark.SUPPRESSES in marks:
+            self.commented.append(path)
 
     def _marks(self, path: str) -> Mark | None:
         known = self.memory.marks(path)
@@ -135,6 +139,8 @@ class Files:
         if raw is None:
             return None
         marks = marks_of(raw)
+        self._sizes[path] = len(raw)
+        self._written.learn(path, raw, is_whole=Mark.MATTERS in marks or bool(self.seeds))
         self.memory.learn(path, raw, marks)
         return marks
 
@@ -178,14 +184,14 @@ class Files:
 
     def extract_ahead(self, jobs: int) -> None:
         """Let processes read the facts of the files that will all be asked for."""
-        sizes = {path: len(self._kept[path]) for path in self.seeds if self._is_to_be_read(path)}
+        sizes = {path: self._sizes[path] for path in self.seeds if self._is_to_be_read(path)}
         for path, raw in spread(self._extracted_bytes, sizes, jobs):
             self.memory.use(path)
             self._facts[path] = found = from_bytes(raw)
             self.memory.keep(path, found)
 
     def _is_to_be_read(self, path: str) -> bool:
-        return path in self._kept and path not in self._facts and not self.memory.has_facts(path)
+        return path in self._sizes and path not in self._facts and not self.memory.has_facts(path)
 
     def _extracted_bytes(self, path: str) -> bytes | None:
         found = self._extracted(path)
@@ -197,23 +203,36 @@ class Files:
     def mentioning(self, word: str, look: Look) -> Sequence[str]:
         """Return the files whose text has a word, in the way that is looked for."""
         if not self.is_sifted:
-            return [path for path in self.project.files if word in self._words_of(path)]
+            return [path for path in self.project.files if word in self._identifiers_of(path)]
         earlier, unsure = self.memory.earlier(word, look)
         raw_word = word.encode()
-        found = (*earlier, *(path for path in unsure if self._finds(path, look, raw_word)))
+        having = self._having(raw_word, unsure)
+        found = (*earlier, *(path for path in having if self._finds(path, look, raw_word)))
         self.memory.looked(word, look, found)
         return found
 
+    def _having(self, word: bytes, paths: Collection[str]) -> Collection[str]:
+        """Return those of some files that may have a word."""
+        if not word.replace(b"_", b"a").isalnum():
+            return paths
+        if len(self._written) < len(self.project.files):
+            for path in paths:
+                if self._written.lacks(path, word):
+                    self._written.learn(path, self._read(path) or b"")
+        having = frozenset(self._written.having(word))
+        return having if len(paths) == len(self.project.files) else having.intersection(paths)
+
     def _finds(self, path: str, look: Look, word: bytes) -> bool:
         raw = self._read(path)
-        return raw is not None and word in raw and finds(raw, look, word)
+        return raw is not None and finds(raw, look, word)
 
-    def _words_of(self, path: str) -> frozenset[str]:
+    def _identifiers_of(self, path: str) -> frozenset[str]:
         """Return the identifiers in the facts of a file, to compare with a look at its bytes."""
-        if path not in self._words:
+        if path not in self._identifiers:
             facts = self.facts(path)
-            self._words[path] = identifiers(facts) if facts is not None else frozenset()
-        return self._words[path]
+            found = identifiers(facts) if facts is not None else frozenset[str]()
+            self._identifiers[path] = found
+        return self._identifiers[path]
 
     def text(self, path: str) -> str:
         """Return the text of a file that has facts."""
@@ -229,8 +248,12 @@ class Files:
         changed = Files(project, self.settings, chosen, self.is_sifted, memory, by_name)
         changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
         changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
-        for _ in changed.sift():
-            pass
+        changed.seeds = [path for path in self.seeds if path not in texts]
+        changed.commented = [path for path in self.commented if path not in texts]
+        changed.failures = {p: self.failures[p] for p in self.failures if p not in texts}
+        changed._written = self._written.copy()
+        for path in sorted(texts):
+            changed._sift(path)
         return changed
 
     def _encoded(self, path: str, text: str) -> bytes:

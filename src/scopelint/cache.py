@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -183,7 +183,7 @@ class ProjectMemory:
         """Note that the run depends on every character of a file."""
         self._texts[path] = None
 
-    def earlier(self, word: str, look: Look) -> tuple[Sequence[str], Iterable[str]]:
+    def earlier(self, word: str, look: Look) -> tuple[Sequence[str], Collection[str]]:
         """Return which unchanged files a second look found, and the files to be looked at again."""
         known = self._answers.get((word, look.value))
         if known is None:

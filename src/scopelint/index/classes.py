@@ -143,7 +143,10 @@ class Classes:
     def _storing_subclasses(self, ref: FrameRef, name: str) -> Iterator[FrameRef]:
         """Yield the subclasses of a class in which, or in whose bases, an attribute is stored."""
         # A class may have thousands of subclasses, and most names are those of methods.
-        if self._modules.mentioned(name, Look.OWN_STORE):
+        own_name = self._modules.frame(ref).name
+        if self._modules.mentioned(own_name, Look.DERIVED) and (
+            self._modules.mentioned(name, Look.OWN_STORE)
+        ):
             for child in sorted(self.subclasses(ref)):
                 if self.attribute_stores(child, name):
                     yield child
