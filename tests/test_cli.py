@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from scopelint import __version__
+from scopelint.clock import Stage
 from scopelint.config import OutputFormat
 
 MANUAL = """\
@@ -80,7 +81,11 @@ def test_quiet_prints_findings_alone(dirty: Path) -> None:
 
 
 def test_verbose_says_what_was_checked(project: Path) -> None:
-    assert run("check", "-v", at=project).stderr.startswith("Checked 1 file in ")
+    first, *stages = run("check", "-v", at=project).stderr.splitlines()
+    assert first.startswith("Checked 1 file in ")
+    # Nothing was found, so nothing was looked at as a tree or fixed.
+    names = [s.value for s in Stage if s not in (Stage.FLAGGING, Stage.PLANNING)]
+    assert [stage.split("  ")[1] for stage in stages] == names
 
 
 def test_selectors_are_repeatable_and_separated_by_commas(dirty: Path) -> None:

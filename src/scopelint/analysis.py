@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from scopelint import source
 from scopelint.cache import ProjectMemory
+from scopelint.clock import Clock, Stage
 from scopelint.config import ProjectSettings, Settings
 from scopelint.extract import extract
 from scopelint.facts import ModuleFacts, from_bytes, identifiers, to_bytes
@@ -36,8 +37,10 @@ KEPT_BYTES = 8_000_000
 
 def analyzed(files: Files) -> Outcome:
     """Return what there is to report of a project."""
-    index = index_of(files)
-    kept, suppressed = settled(files, flagged(files, index, nominated_in(files, index)))
+    with files.clock.during(Stage.RULES):
+        index = index_of(files)
+        nominated = nominated_in(files, index)
+    kept, suppressed = settled(files, flagged(files, index, nominated))
     return Outcome(tuple(kept), tuple(suppressed), files.failed())
 
 
@@ -83,6 +86,7 @@ class Files:
     is_sifted: bool
     memory: ProjectMemory
     by_name: frozenset[str] = frozenset()
+    clock: Clock = field(default_factory=Clock)
     seeds: list[str] = field(default_factory=list)
     commented: list[str] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -140,6 +144,7 @@ class Files:
             return None
         marks = marks_of(raw)
         self._sizes[path] = len(raw)
+        self.clock.count(Stage.READING, len(raw))
         self._written.learn(path, raw, is_whole=Mark.MATTERS in marks or bool(self.seeds))
         self.memory.learn(path, raw, marks)
         return marks
@@ -162,7 +167,8 @@ class Files:
         """Return the facts of a file, or ``None`` after noting why it has none."""
         if path not in self._facts:
             self.memory.use(path)
-            self._facts[path] = self._extracted(path)
+            with self.clock.during(Stage.EXTRACTION):
+                self._facts[path] = self._extracted(path)
         return self._facts[path]
 
     def _extracted(self, path: str) -> ModuleFacts | None:
@@ -173,6 +179,7 @@ class Files:
         raw = self._read(path)
         if raw is None:
             return None
+        self.clock.count(Stage.EXTRACTION, len(raw))
         try:
             found = extract(source.decode(raw), path, name, is_package=is_package)
         except source.UNREADABLE as error:
@@ -186,6 +193,7 @@ class Files:
         """Let processes read the facts of the files that will all be asked for."""
         sizes = {path: self._sizes[path] for path in self.seeds if self._is_to_be_read(path)}
         for path, raw in spread(self._extracted_bytes, sizes, jobs):
+            self.clock.count(Stage.EXTRACTION, sizes[path])
             self.memory.use(path)
             self._facts[path] = found = from_bytes(raw)
             self.memory.keep(path, found)
@@ -332,10 +340,11 @@ def flagged(
     if not nominated:
         return
     # LibCST takes a quarter of a second to import, which a clean project need not spend.
-    from scopelint.flag import flag
-    from scopelint.suppress import fingerprinted
+    with files.clock.during(Stage.LOADING):
+        from scopelint.flag import flag
+        from scopelint.suppress import fingerprinted
 
-    planner = planner or planner_for(files, index)
+        planner = planner or planner_for(files, index)
 
     def plan(nomination: Nomination) -> Fix | str | None:
         # An application on asyncio has dozens of notes, and plans cost more than findings.
@@ -344,11 +353,16 @@ def flagged(
         if nomination.offer is None:
             place = nomination.place
             return f"{_NO_FIX[nomination.code]} ({place.path}:{place.span.line})"
-        return planner.fix(nomination.offer)
+        with files.clock.during(Stage.PLANNING):
+            return planner.fix(nomination.offer)
 
     for path, nominations in nominated.items():
-        text = files.text(path)
-        yield from fingerprinted(flag(text, nominations, files.project.root, plan), text)
+        with files.clock.during(Stage.FLAGGING):
+            text = files.text(path)
+            files.clock.count(Stage.FLAGGING, len(text))
+            flagged = flag(text, nominations, files.project.root, plan)
+            found = list(fingerprinted(flagged, text))
+        yield from found
 
 
 def settled(

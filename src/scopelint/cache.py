@@ -14,11 +14,11 @@ import msgspec
 
 from scopelint import __version__, source
 from scopelint.model import Finding, Outcome
-from scopelint.prescan import Look, Mark, finds, marks_of
 
 if TYPE_CHECKING:
-    # A run that finds everything as it was needs no facts.
+    # A run that finds everything as it was needs neither.
     from scopelint.facts import ModuleFacts
+    from scopelint.prescan import Look, Mark
 
 FOLDER = ".scopelint_cache"
 _FORMAT = 2
@@ -120,6 +120,8 @@ class ProjectMemory:
 
     def marks(self, path: str) -> Mark | None:
         """Return what the prescan said of a file, ``None`` if it has to be asked again."""
+        from scopelint.prescan import Mark
+
         return None if path in self._changed else Mark(self._entries[path].marks)
 
     def learn(self, path: str, raw: bytes, marks: Mark) -> None:
@@ -261,6 +263,8 @@ class ProjectMemory:
 
     def _is_as_before(self, path: str, number: int, run: Run) -> bool:
         """Say whether an earlier run would find in a changed file what it found in it then."""
+        from scopelint.prescan import Look, Mark, finds, marks_of
+
         entry = self._entries.get(path)
         if entry is None or entry.marks & Mark.SUPPRESSES.value or number in run.texts:
             return False

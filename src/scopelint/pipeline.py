@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from scopelint import source
 from scopelint.cache import FOLDER, ProjectMemory
+from scopelint.clock import Clock, Stage
 from scopelint.config import (
     WHOLE_PROJECT,
     Config,
@@ -53,38 +54,52 @@ Progress = Callable[[int, int], None]
 Choose = Callable[[Offered], bool]
 
 
-def check(config: Config, progress: Progress | None = None) -> Report:
+def check(config: Config, progress: Progress | None = None, clock: Clock | None = None) -> Report:
     """Check the projects that the paths belong to, and report on the paths themselves.
+
+    ``clock`` is told how long every stage takes.
 
     Raises `ScopelintError` for a selector or a project file that makes no sense.
     """
-    configuration = Configuration(config)
-    discovery = _discovery(config, configuration)
+    clock = clock or Clock()
+    with clock.during(Stage.DISCOVERY):
+        configuration = Configuration(config)
+        discovery = _discovery(config, configuration)
     folder = _cache_folder(config, configuration, discovery)
-    open_files = functools.partial(_opened, config, configuration, _Steps(discovery, progress))
+    steps = _Steps(discovery, progress, clock)
+    open_files = functools.partial(_opened, config, configuration, steps)
     outcomes: list[Outcome] = []
     for project in discovery.projects:
         if not project.files:
-            _settings(project, configuration)
+            if not project.is_nested:
+                _settings(project, configuration)
             continue
-        memory = ProjectMemory.of(project, folder)
-        asked = _asked(config, configuration, project)
-        found = _outcome(memory, asked, open_files)
+        clock.count(Stage.DISCOVERY, files=len(project.files))
+        with clock.during(Stage.MEMORY):
+            memory = ProjectMemory.of(project, folder)
+            asked = _asked(config, configuration, project)
+            known = memory.outcome(asked)
+        found = _outcome(memory, asked, known, open_files)
+        with clock.during(Stage.MEMORY):
+            memory.save()
         outcomes.append(_repairable(found, configuration.at(project.root), project.root))
-        memory.save()
-    report = _report(config, discovery, outcomes, _given(config, discovery))
-    return _compared(report, config, configuration, discovery)
+    with clock.during(Stage.REPORT):
+        report = _report(config, discovery, outcomes, _given(config, discovery))
+        return _compared(report, config, configuration, discovery)
 
 
 def _outcome(
-    memory: ProjectMemory, asked: str, open_files: Callable[[ProjectMemory], Files]
+    memory: ProjectMemory,
+    asked: str,
+    known: Outcome | None,
+    open_files: Callable[[ProjectMemory], Files],
 ) -> Outcome:
-    """Return the outcome of a project: that of an earlier run if nothing it rests on changed."""
-    known = memory.outcome(asked)
+    """Return the outcome of a project: that of an earlier run if one is known, else a new one."""
     if known is None:
+        files = open_files(memory)
         from scopelint.analysis import analyzed
 
-        found = analyzed(open_files(memory))
+        found = analyzed(files)
         memory.rest(asked, found)
         # What was known of the project refers to itself, and is large.
         gc.collect()
@@ -124,9 +139,12 @@ def _cache_folder(
 
 
 class _Steps:
-    """Counts the files that were looked at."""
+    """Counts the files that were looked at, and the time that stages take."""
 
-    def __init__(self, discovery: source.Discovery, progress: Progress | None) -> None:
+    def __init__(
+        self, discovery: source.Discovery, progress: Progress | None, clock: Clock
+    ) -> None:
+        self.clock = clock
         self._total = sum(len(project.files) for project in discovery.projects)
         self._progress = progress
         self._done = 0
@@ -151,7 +169,7 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     names = _names()
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
-    steps = _Steps(discovery, progress)
+    steps = _Steps(discovery, progress, Clock())
     outcomes: list[Outcome] = []
     texts = dict(_given(config, discovery))
     report = FixReport(Report((), (), 0))
@@ -309,7 +327,7 @@ def _files_around(path: str) -> Files:
     for failure in discovery.failures:
         raise ScopelintError(f"{path}: {failure.message}")
     memory = ProjectMemory(discovery.projects[0], None)
-    files = _opened(config, configuration, _Steps(discovery, None), memory)
+    files = _opened(config, configuration, _Steps(discovery, None, Clock()), memory)
     if len(files.project.named) != 1:
         raise ScopelintError(f"{path} is a directory; name a file")
     (name,) = files.project.named
@@ -326,18 +344,21 @@ def _opened(
     config: Config, configuration: Configuration, steps: _Steps, memory: ProjectMemory
 ) -> Files:
     """Return the files of a project, read for the first time."""
-    from scopelint.analysis import Chosen, Files
+    with steps.clock.during(Stage.LOADING):
+        from scopelint.analysis import Chosen, Files
 
     project = memory.project
     chosen = Chosen({path: configuration.at(path) for path in (project.root, *project.settings)})
     by_name = frozenset(c for c, name in _names().items() if {c, name} & set(config.select))
     settings = _settings(project, configuration)
-    files = Files(project, settings, chosen, config.prescan, memory, by_name)
+    files = Files(project, settings, chosen, config.prescan, memory, by_name, steps.clock)
     if config.stdin is not None:
         files.give(config.stdin)
-    for _ in files.sift():
-        steps.step()
-    files.extract_ahead(config.jobs)
+    with steps.clock.during(Stage.READING):
+        for _ in files.sift():
+            steps.step()
+    with steps.clock.during(Stage.EXTRACTION):
+        files.extract_ahead(config.jobs)
     return files
 
 

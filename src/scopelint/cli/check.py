@@ -23,6 +23,7 @@ from scopelint.cli.terminal import (
     uses_colour,
     write,
 )
+from scopelint.clock import Clock, Stage
 from scopelint.config import Color, Config, Configuration, OutputFormat
 from scopelint.model import Level, ScopelintError
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     help="Whether to use colours.  [default: auto]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print findings and nothing else.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what was checked.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what was checked, and how long it took.")
 @click.option(
     "-o",
     "--output-file",
@@ -138,14 +139,17 @@ def command(
         code = fix(config, wishes, lambda done: _write_report(done.report, config))
         return CLEAN if exit_zero and code == FOUND else code
     started = time.monotonic()
-    report = _checked(config)
-    _write_report(report, config)
+    clock = Clock()
+    report = _checked(config, clock)
+    with clock.during(Stage.REPORT):
+        _write_report(report, config)
     if baseline is not None:
         accepting.compare(config, report, write_baseline)
     if verbose:
         seconds = time.monotonic() - started
         files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
         complain(f"Checked {files} in {seconds:.2f} s.")
+        complain("\n".join(f"  {line}" for line in clock.lines()))
     return CLEAN if exit_zero else _exit_code(report)
 
 
@@ -156,7 +160,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _checked(config: Config) -> Report:
+def _checked(config: Config, clock: Clock) -> Report:
     import gc
 
     from scopelint import pipeline
@@ -164,7 +168,7 @@ def _checked(config: Config) -> Report:
     # Syntax trees are large and have no cycles, so looking for some only costs time.
     gc.disable()
     with ProgressBar(is_wanted=sys.stderr.isatty() and not config.quiet) as bar:
-        return pipeline.check(config, bar.update)
+        return pipeline.check(config, bar.update, clock)
 
 
 def _write_report(report: Report, config: Config) -> None:

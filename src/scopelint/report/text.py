@@ -27,6 +27,10 @@ _FIXES = {
     Applicability.UNSAFE: "fix that may change behaviour",
     Applicability.DISPLAY_ONLY: "advice",
 }
+# What depends on the backends of a project; as notes, of an application on asyncio. So many of
+# them are a project that should say what it runs on.
+_ABOUT_ASYNCIO = ("SCP301", "SCP302", "SCP303", "SCP304")
+_MANY = 10
 _JOINER = "\u200d"
 _END_OF_LINE = 1_000_000_000
 
@@ -117,11 +121,16 @@ def summary(report: Report, *, is_coloured: bool) -> str:
         for level in Level
         if levels[level]
     ]
-    # Only a run that found something needs the rules for what it says.
-    from scopelint.rules._asyncio import closing_hint
+    return f"Found {', '.join(counts)}.\n{_fixable(report)}{_hint(report.findings)}"
 
-    hint = closing_hint(report.findings)
-    return f"Found {', '.join(counts)}.\n{_fixable(report)}{hint}"
+
+def _hint(findings: Iterable[Finding]) -> str:
+    """Return the line that says how an application on asyncio turns the rules about it off."""
+    notes = [f for f in findings if f.code in _ABOUT_ASYNCIO and f.level is Level.NOTE]
+    if len(notes) < _MANY:
+        return ""
+    first, last = _ABOUT_ASYNCIO[0], _ABOUT_ASYNCIO[-1]
+    return f'`backends = ["asyncio"]` in `[tool.scopelint]` turns {first} to {last} off.\n'
 
 
 def problems(report: Report, working_directory: str) -> tuple[str, ...]:

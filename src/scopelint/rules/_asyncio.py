@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from scopelint.facts import Anchor
 from scopelint.index import ProjectIndex
@@ -11,24 +11,11 @@ from scopelint.index.backends import RunsOn
 from scopelint.index.values import Place, Where
 from scopelint.libraries import LOOP_MAKERS
 from scopelint.libraries.asyncio import Family
-from scopelint.model import Finding, Level, Span
+from scopelint.model import Level, Span
 from scopelint.rule import Nomination, Offer, Repair, Rule, Shape, Silence
 
-# What depends on the backends of a project; as notes, of an application on asyncio.
-_CODES = frozenset({"SCP301", "SCP302", "SCP303", "SCP304"})
 # What starts a task that can be kept, as messages name it.
 STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "loop.create_task"})
-# So many notes are a project that should say what it runs on.
-_MANY = 10
-
-
-def closing_hint(findings: Iterable[Finding]) -> str:
-    """Return the line that says how an application on asyncio turns these rules off."""
-    notes = [f for f in findings if f.code in _CODES and f.level is Level.NOTE]
-    if len(notes) < _MANY:
-        return ""
-    first, last = min(_CODES), max(_CODES)
-    return f'`backends = ["asyncio"]` in `[tool.scopelint]` turns {first} to {last} off.\n'
 
 
 def nominate_calls(
