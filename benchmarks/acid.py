@@ -47,8 +47,9 @@ TWINS: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "0.1.51": ((r"assert handle in q\._child_tasks", "assert len(q._child_tasks) == 1"),),
 }
-SECONDS_FOR_A_TEST = 60
-SECONDS_FOR_A_SUITE = 600
+# A healthy test takes one or two, a whole suite ten to thirty, on a quiet machine.
+SECONDS_FOR_A_TEST = 180
+SECONDS_FOR_A_SUITE = 900
 
 
 @dataclass(frozen=True, slots=True)

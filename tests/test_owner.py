@@ -183,6 +183,76 @@ CHANGED = {
                         self._tg = None
         """,
     ),
+    "two classes share it through a base, and one makes it in two methods": (
+        """
+        import anyio
+
+
+        class Base:
+            _tg = None  # a group once it is started
+
+            async def close(self):
+                if self._tg is not None:
+                    await self._tg.__aexit__(None, None, None)
+                    self._tg = None
+
+
+        class One(Base):
+            @staticmethod
+            def limit():
+                return 1
+
+            async def start(self):
+                self._tg = anyio.create_task_group()
+                # between the two lines
+                await self._tg.__aenter__()
+
+            async def restart(self):
+                await self.close()
+                self._tg = anyio.create_task_group()  # again
+                await self._tg.__aenter__()
+
+
+        class Other(Base):
+            async def start(self):
+                tg = self._tg = anyio.create_task_group()
+                await tg.__aenter__()
+        """,
+        """
+        from _task_owner import OwnedTaskGroup
+
+
+        class Base:
+            _tg = None  # a group once it is started
+
+            async def close(self):
+                if self._tg is not None:
+                    await self._tg.aclose()
+                    self._tg = None
+
+
+        class One(Base):
+            @staticmethod
+            def limit():
+                return 1
+
+            async def start(self):
+                self._tg = OwnedTaskGroup()
+                # between the two lines
+                await self._tg.open()
+
+            async def restart(self):
+                await self.close()
+                self._tg = OwnedTaskGroup()  # again
+                await self._tg.open()
+
+
+        class Other(Base):
+            async def start(self):
+                tg = self._tg = OwnedTaskGroup()
+                await tg.open()
+        """,
+    ),
     "made in the constructor, annotated under TYPE_CHECKING": (
         """
         from __future__ import annotations
