@@ -7,8 +7,9 @@ import re
 import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from scopelint.helper import DEFAULT_NAME, form_for, text_of
 from scopelint.model import Applicability, FixReport
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -18,6 +19,7 @@ MARKER = re.compile(
 )
 SUPPRESSION = re.compile(r"#\s*(?:scopelint|noqa|type):.*?(?=#\s*(?:error|warning|note):|$)")
 LOOKS_LIKE_MARKER = re.compile(r"(error|warning|note):\s*\[|\[SCP\d")
+HELPER_IMPORT = re.compile(rf"^\s*from (\.*)([\w.]*?)\.?{DEFAULT_NAME} import", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,6 +110,25 @@ class Fixture:
             for found in sorted(self.golden.rglob("*.py*"))
             if found.suffix in {".py", ".pyi"}
         }
+
+    def helpers(self) -> dict[str, str]:
+        """Return the helper files that the golden imports, by relative path."""
+        words = "\n".join(self.sources().values())
+        form = form_for([name for name in ("anyio", "trio") if name in words], ())
+        found = {}
+        for path, text in self.fixed_sources().items():
+            for dots, package in HELPER_IMPORT.findall(text):
+                folder = PurePosixPath(path).parents[max(len(dots), 1) - 1]
+                folder = PurePosixPath(package.replace(".", "/")) if package else folder
+                found[(folder / f"{DEFAULT_NAME}.py").as_posix()] = text_of(form)
+        return found
+
+    def fixed_copy_to(self, folder: Path) -> Path:
+        """Write the project as its golden shows it, and return its root."""
+        root = self.copy_to(folder)
+        for path, text in {**self.fixed_sources(), **self.helpers()}.items():
+            (root / path).write_text(text, "utf-8")
+        return root
 
 
 def is_aside(path: Path) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FIXTURES, Fixture, fix, fixtures
+from harness import FIXTURES, Fixture, fixtures
 
 RUNNER = FIXTURES / "scenario_runner.py"
 SCENARIOS = sorted(FIXTURES.glob("SCP*/scenario_*.py"))
@@ -167,7 +167,7 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fixture], Path]
     @functools.cache
     def folder_of(fixture: Fixture) -> Path:
         folder = tmp_path_factory.mktemp("fixed")
-        fix(fixture.copy_to(folder / fixture.path.name if fixture.path.is_dir() else folder))
+        fixture.fixed_copy_to(folder / fixture.path.name if fixture.path.is_dir() else folder)
         return folder
 
     return folder_of

@@ -10,6 +10,7 @@ import libcst as cst
 from scopelint.codemods.pairs import values_of
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.libraries import ENTER_METHODS, EXIT_METHODS
 
 _Statement = cst.BaseStatement
 
@@ -67,7 +68,8 @@ def opening(
         lines = [*line.leading_lines, *lines]
         before.pop()
         manager = assign.value
-        target = assign.targets[0].target if target is None else target
+        if target is None and not _is_only_entered(tree, call, assign.targets[0].target):
+            target = assign.targets[0].target
     name = None if target is None else cst.AsName(target)  # type: ignore[arg-type]  # any target may stand there
     head = cst.With(
         items=[cst.WithItem(manager, name)],
@@ -119,6 +121,26 @@ def _made(
         if not isinstance(name, cst.Name) or any(name.value in _names(part) for part in inner):
             return None
     return line, part
+
+
+def _is_only_entered(tree: Tree, call: cst.Call, target: cst.BaseExpression) -> bool:
+    """Say whether the function of an entry does nothing with a variable but enter and leave it."""
+    outer = next((one for one in tree.around(call) if isinstance(one, cst.FunctionDef)), None)
+    if not isinstance(target, cst.Name) or outer is None:
+        return False
+    nodes: list[cst.CSTNode] = [outer.body]
+    for node in nodes:
+        nodes.extend(node.children)  # those of functions inside, too
+    mentions = (
+        tree.parent(node)
+        for node in nodes
+        if isinstance(node, cst.Name) and node.value == target.value
+    )
+    return all(
+        isinstance(parent, cst.AssignTarget)
+        or (isinstance(parent, cst.Attribute) and parent.attr.value in ENTER_METHODS | EXIT_METHODS)
+        for parent in mentions
+    )
 
 
 def _names(node: cst.CSTNode) -> set[str]:
