@@ -450,6 +450,33 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
         },
         "the event loop is used for more than starting tasks (a.py:8)",
     ),
+    "a callback of its own that asks for the exception": (
+        {
+            "a.py": TASK.replace(
+                "self._run())", "self._run())\n        self._task.add_done_callback(self._done)"
+            )
+            + "\n    def _done(self, task):\n        print(task.exception())\n"
+        },
+        "a handle has no `exception` (a.py:14)",
+    ),
+    "a callback elsewhere that asks for the exception": (
+        {
+            "a.py": TASK.replace(
+                "self._run())", "self._run())\n        self._task.add_done_callback(done)"
+            )
+            + "\n\ndef done(task):\n    print(task.exception())\n"
+        },
+        "what its callback asks of the task is not known (a.py:8)",
+    ),
+    "an object that is called back": (
+        {
+            "a.py": TASK.replace(
+                "self._run())", "self._run())\n        self._task.add_done_callback(Done())"
+            )
+            + "\n\nclass Done:\n    def __call__(self, task):\n        print(task.exception())\n"
+        },
+        "what its callback asks of the task is not known (a.py:8)",
+    ),
     "a dropped task where trio may run": (
         {
             "a.py": """

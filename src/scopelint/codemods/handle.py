@@ -19,7 +19,7 @@ _CANCELLED = "anyio.get_cancelled_exc_class()"
 # What a handle has of a task's methods, and how many arguments each may be given.
 _METHODS: Mapping[str, int] = {"cancel": 0, "done": 0, "add_done_callback": 1}
 # What may be done with a container of tasks: by its methods, and by functions that it is given to.
-_CONTAINER_METHODS = frozenset(
+CONTAINER_METHODS = frozenset(
     {"add", "append", "discard", "remove", "pop", "get", "clear", "values", "items", "keys"}
     | {"copy", "setdefault", "popleft", "appendleft", "popitem", "extend", "update"}
 )
@@ -34,7 +34,8 @@ class Tasks:
     ``containers`` say which expressions are tasks and containers of them, ``names`` are their
     attributes. ``starts`` are the calls that start tasks, ``loops`` the calls that get the event
     loop, ``types`` the annotations of tasks, ``cancelled`` spells asyncio's cancellation.
-    ``makers`` are the functions that return a task, ``made`` the calls of them.
+    ``makers`` are the functions that return a task, ``made`` the calls of them; ``served`` are the
+    calls that give a task a callback which a handle serves as well.
     """
 
     frames: frozenset[int]
@@ -45,6 +46,7 @@ class Tasks:
     loops: frozenset[Anchor]
     made: frozenset[Anchor]
     makers: frozenset[int]
+    served: frozenset[Anchor]
     types: frozenset[str]
     cancelled: frozenset[str]
 
@@ -84,6 +86,7 @@ class _Handle:
         self._kept = kept
         self._starts = {tree.at(anchor) for anchor in kept.starts}
         self._made = {tree.at(anchor) for anchor in kept.made}
+        self._served = {tree.at(anchor) for anchor in kept.served}
         self._loops = {tree.at(anchor) for anchor in kept.loops}
         self.changes: dict[cst.CSTNode, Change] = {}
         self.used: set[str] = set()
@@ -233,7 +236,7 @@ class _Handle:
                 if len(call.args) != _METHODS[name]:
                     self._refuse(f"`{name}` of a handle takes other arguments", call)
                 for argument in call.args:
-                    self._callback(argument.value)
+                    self._callback(call, argument.value)
             case cst.Await():
                 self._await(parent)
             case cst.AssignTarget() | cst.AnnAssign() | cst.Param() | cst.CompFor() | cst.For():
@@ -243,9 +246,11 @@ class _Handle:
             case _:
                 self._value(node)
 
-    def _callback(self, function: cst.BaseExpression) -> None:
+    def _callback(self, call: cst.Call, function: cst.BaseExpression) -> None:
         """Look at the parameter of a callback, if it is written in place."""
         if not isinstance(function, cst.Lambda):
+            if call not in self._served:
+                self._refuse("what its callback asks of the task is not known", call)
             return
         names = {parameter.name.value for parameter in function.params.params}
         for node in self._tree.lying_in({self._tree.frame(function)}):
@@ -357,14 +362,14 @@ class _Handle:
         function = call.func
         return (
             isinstance(function, cst.Attribute)
-            and function.attr.value in _CONTAINER_METHODS
+            and function.attr.value in CONTAINER_METHODS
             and self._verdict(function.value, self._kept.containers) is True
         )
 
     def _container(self, node: cst.CSTNode) -> None:
         parent = self._tree.parent(node)
         match parent:
-            case cst.Attribute(attr=cst.Name(value=name)) if name in _CONTAINER_METHODS:
+            case cst.Attribute(attr=cst.Name(value=name)) if name in CONTAINER_METHODS:
                 return
             case cst.Arg():
                 call = self._tree.parent(parent)

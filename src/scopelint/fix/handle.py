@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
-from scopelint.codemods.handle import HANDLE, SPAWN, Tasks, detached
+from scopelint.codemods.handle import CONTAINER_METHODS, HANDLE, SPAWN, Tasks, detached
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
-from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
+from scopelint.fix.mentions import cancellable, expressions, functions, spellings, verdicts
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.objects import Home, ObjectKey
+from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
 from scopelint.libraries import LOOP_MAKERS
 from scopelint.libraries.asyncio import CANCELLED
@@ -27,6 +28,7 @@ EFFECT = (
 )
 _TYPES = frozenset({"asyncio.Task", "asyncio.tasks.Task"})
 _OPTIONAL = TRANSPARENT
+_STATIC = facts.Name("staticmethod")
 
 
 def plan(workspace: Workspace, offer: Offer) -> Plan:
@@ -66,6 +68,7 @@ class _Unit:
     loops: set[Anchor] = field(default_factory=set)
     tasks: set[ObjectKey] = field(default_factory=set)
     makers: set[int] = field(default_factory=set)
+    served: set[Anchor] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         index = self.workspace.index
@@ -111,6 +114,14 @@ class _Unit:
                         self._keep(target, behind)
                     elif annotation is not None and list(self._types(annotation, where)):
                         self._keep(facts.Subscript(target, facts.UNKNOWN), behind)
+                case CallEvent(
+                    call=facts.Call(
+                        function=facts.Attribute(base=base, name="add_done_callback"),
+                        arguments=(callback, *_),
+                    )
+                ):
+                    if self._is_task(base, where) and self._is_served(callback, where):
+                        self.served.add(Anchor(number, AnchorKind.CALL, event.ordinal))
                 case CallEvent(call=facts.Call(function=facts.Attribute(base=base, name=name))):
                     index = ADDERS.get(name)
                     arguments = event.call.arguments
@@ -121,6 +132,33 @@ class _Unit:
                     self.makers.add(number)
                 case _:
                     continue
+
+    def _is_served(self, callback: Expression, where: Where) -> bool:
+        """Say whether a callback asks nothing of its task that a handle has not.
+
+        Those of the class or function itself are looked at by the codemod.
+        """
+        index = self.workspace.index
+        values = index.inference.values(callback, where)
+        found = [value for value in values if isinstance(value, Function)]
+        for function in found:
+            module, frame = (
+                index.modules.known(function.ref.path),
+                index.modules.frame(function.ref),
+            )
+            is_bound = function.receiver is not None and _STATIC not in frame.decorators
+            names = [parameter.name for parameter in frame.parameters[is_bound:]]
+            if module.path == self.module.path and function.ref.frame in self.frames:
+                self.tasks.update(ObjectKey(Home.LOCAL, function.ref, name) for name in names[:1])
+            elif names and any(
+                expression == facts.Name(names[0])
+                for number in _inside(module, function.ref.frame)
+                for event in module.frames[number].events
+                for expression in expressions(event)
+            ):
+                return False
+        name = callback.name if isinstance(callback, facts.Attribute) else ""
+        return bool(found) or name in CONTAINER_METHODS
 
     def _keep(self, target: Expression, where: Where) -> None:
         key = self.workspace.index.objects.key(target, where)
@@ -188,6 +226,7 @@ class _Unit:
             loops=frozenset(self.loops) if is_home else frozenset(),
             made=frozenset(self._made_in(module)),
             makers=frozenset(self.makers) if is_home else frozenset(),
+            served=frozenset(self.served) if is_home else frozenset(),
             types=frozenset(self._spelled(module)) if is_home else frozenset(),
             cancelled=frozenset(self._cancelled()) if is_home else frozenset(),
         )
