@@ -11,10 +11,20 @@ from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
 from scopelint.config import Config
-from scopelint.model import Applicability, Change, FixReport, Level, Offered, Record, ScopelintError
+from scopelint.model import (
+    Applicability,
+    Change,
+    Finding,
+    FixReport,
+    Level,
+    Offered,
+    Record,
+    ScopelintError,
+)
 
 # A longer new file is a helper, which says nothing about the code that is fixed.
 _LINES_SHOWN_OF_NEW_FILE = 40
@@ -75,6 +85,8 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
         is_alone=config.stdin is not None,
     )
     done = pipeline.fix(config, choice.choose)
+    if config.stdin is not None:
+        done = _alone(done)
     changes = [change for group in done.changes for change in group]
     for offered in done.failed:
         complain(f"warning: {_heads(offered)[0]} is not fixed: the fix left something wrong")
@@ -96,6 +108,20 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
         return FOUND
     fails = any(finding.level is not Level.NOTE for finding in done.report.findings)
     return FOUND if done.report.failures or (fails and not wishes.fix_only) else CLEAN
+
+
+def _alone(done: FixReport) -> FixReport:
+    """Return a report on standard input, for which fixes of other files are none."""
+
+    def told(finding: Finding) -> Finding:
+        edits = () if finding.fix is None else finding.fix.edits
+        if all(edit.site.path == finding.site.path for edit in edits):
+            return finding
+        refused = "it needs other files, which a run on standard input leaves alone"
+        return replace(finding, fix=None, fix_refused=refused)
+
+    findings = tuple(map(told, done.report.findings))
+    return replace(done, report=replace(done.report, findings=findings))
 
 
 def _hand_back(raw: bytes, changes: Sequence[Change]) -> bool:
