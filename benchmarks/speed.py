@@ -2,7 +2,8 @@
 
 The code that is checked comes from pinned wheels, which are downloaded and unpacked into a cache
 outside version control; nothing of it is run. ``ruff`` and ``flake8-async`` are those on PATH or
-in ``--tools``; what is not there is not measured, and the table says so.
+in ``--tools``; what is not there is not measured, and the table says so. ``RESULTS.md`` and
+``growth.svg`` are written by a run over all goals.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import math
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -33,6 +35,10 @@ NO_ASYNC = Package("sympy", "1.14.0")
 GROWTH_FILES = (30, 100, 300, 1_000, 3_000, 10_000)
 # flake8-async takes most of a minute for a megabyte.
 SLOW_FILES = 100
+_ALL = "1,2,3,4,5,6,7,8,9"
+# A cold run over `big` takes a minute.
+COLD_RUNS = 3
+KILLS = 40
 MIB = 1024
 
 
@@ -76,8 +82,8 @@ class Tools:
         self.flake8_async = shutil.which("flake8-async", path=path)
 
     def scopelint(self, *words: str) -> list[str]:
-        """Return a run of this tool."""
-        return [sys.executable, "-m", "scopelint", *words]
+        """Return a run of this tool, by the command that its installation makes."""
+        return [str(Path(sys.executable).with_name("scopelint")), *words]
 
     def ruff_check(self, folder: Path, *words: str) -> list[str] | None:
         """Return a run of ruff's rules on the same subject."""
@@ -109,7 +115,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=HERE / ".corpus", metavar="DIR")
     parser.add_argument("--tools", metavar="DIR", help="where ruff and flake8-async are")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--goals", default="1,2,3,4,5,6,7,8,9", metavar="N,N", help="only these")
+    parser.add_argument("--goals", default=_ALL, metavar="N,N", help="only these")
     parser.add_argument("--same", action="store_true", help="only compare what runs print")
     options = parser.parse_args()
     # An installed tool is not compiled anew in every run.
@@ -117,10 +123,15 @@ def main() -> int:
     sets = Sets(options.cache.resolve())
     tools = Tools(options.tools)
     if options.same:
-        return int(not is_same(sets, tools))
+        trees = sorted(each for each in (options.cache / "tree").iterdir() if each.is_dir())
+        folders = [*trees, sets.small, sets.no_async, sets.big]
+        differing = [folder.name for folder in folders if not is_same(folder, sets, tools)]
+        print(f"{len(folders)} folders; not the same: {', '.join(differing) or 'none'}")
+        return int(bool(differing) or not survives(sets, tools))
     bench = Bench(sets, tools, options.runs)
     lines = ["# Speed", "", f"Measured with {', '.join(tools.versions())} on "
-             f"{os.cpu_count()} cores; medians and spreads of {options.runs} runs in turn. "
+             f"{os.cpu_count()} cores (load at the start: {os.getloadavg()[0]:.1f}); medians and "
+             f"spreads of {options.runs} runs in turn, fewer where they take minutes. "
              f"`big`: {describe(sets.big)}. `small`: {describe(sets.small)}. "
              f"`no-async`: {describe(sets.no_async)}.", ""]  # fmt: skip
     lines += ["| # | goal | must | measured | | |", "| --- | --- | --- | --- | --- | --- |"]
@@ -135,9 +146,10 @@ def main() -> int:
         growth = bench.growth()
         lines += [str(growth_row(growth["scopelint"])), "", *growth_table(growth)]
         lines += ["", "![growth](growth.svg)"]
+    if options.goals == _ALL:
         GROWTH.write_text(drawn(growth), "utf-8")
-    RESULTS.write_text("\n".join([*lines, ""]), "utf-8")
-    print(f"written to {RESULTS}")
+        RESULTS.write_text("\n".join([*lines, ""]), "utf-8")
+        print(f"written to {RESULTS}")
     return 0
 
 
@@ -235,7 +247,7 @@ class Bench:
     def _cold(self) -> Iterator[Row]:
         big = self._sets.big
         ruff = self._tools.ruff_check(big, "--no-cache")
-        pairs = self._pairs(self._check(big), ruff, self._forget)
+        pairs = self._pairs(self._check(big), ruff, self._forget, min(COLD_RUNS, self._runs))
         yield Row("1", "`big`, cold, CPU against ruff without cache", 4, cpu(pairs), told(pairs))
         memory = [mine.memory / MIB for mine, _ in pairs]
         yield Row("10", "peak memory, `big` cold, MiB", 64, memory)
@@ -263,22 +275,31 @@ class Bench:
         found = _output(
             self._check(big, "--output-format", "concise", "--quiet", "--color", "never")
         )
-        flagged = [line.split(":")[0] for line in found.splitlines() if "/prefect/" in line]
-        for path, kind, must in (
-            (next(big.glob("*/homeassistant/core.py")), "has no finding", 1.5),
-            (Path(flagged[0]).resolve() if flagged else None, "has one", 3.0),
+        flagged = {Path(line.split(":")[0]).resolve() for line in found.splitlines()}
+        (prefect,) = big.glob("*/prefect")
+        paths = sorted(prefect.rglob("*.py"), key=lambda path: (-path.stat().st_size, path))
+        for kind, must, path in (
+            ("has no finding", 1.5, next(path for path in paths if path not in flagged)),
+            ("has one", 3.0, next(path for path in paths if path in flagged)),
         ):
-            if path is None:
-                continue
-            raw = path.read_bytes()
-            pairs: list[tuple[Run, Run]] = []
-            for number in range(self._runs):
-                path.write_bytes(raw + b"# %d\n" % number)
-                pairs.append((timed(self._check(big)), timed(self._check(big))))
-            path.write_bytes(raw)
-            timed(self._check(big))
-            goal = f"one file changed against none, `big`, wall: the file {kind}"
-            yield Row("4", goal, must, wall(pairs), f"{path.name}: {told(pairs)}")
+            for what, line in (("a remark", b"# %d\n"), ("a statement", b"changed_%d = 1\n")):
+                pairs = self._edited(path, line)
+                goal = f"one file changed against none, `big`, wall: the file {kind}; {what} more"
+                yield Row("4", goal, must, wall(pairs), f"{path.name}: {told(pairs)}")
+
+    def _edited(self, path: Path, line: bytes) -> list[tuple[Run, Run]]:
+        """Time runs after a line is put before the first import of a file, which moves the rest."""
+        raw = path.read_bytes()
+        head, word, tail = raw.partition(b"\nimport ")
+        pairs: list[tuple[Run, Run]] = []
+        for number in range(min(COLD_RUNS, self._runs)):
+            path.write_bytes(head + b"\n" + line % number + word[1:] + tail)
+            # What changed a moment ago is hashed again in the next run.
+            os.utime(path, (time.time() - 60 + number,) * 2)
+            pairs.append((timed(self._check(self._sets.big)), timed(self._check(self._sets.big))))
+        path.write_bytes(raw)
+        timed(self._check(self._sets.big))
+        return pairs
 
     def _touched(self) -> Iterator[Row]:
         big = self._sets.big
@@ -289,6 +310,7 @@ class Bench:
             for path in big.rglob("*.py"):
                 os.utime(path, (then, then))
 
+        timed(self._check(big))
         pairs = self._pairs(self._check(big), self._check(big, "--no-cache"), touch, 2)
         goal = "all times changed, same bytes, `big`, CPU against cold"
         yield Row("5", goal, 0.25, cpu(pairs), told(pairs))
@@ -383,8 +405,8 @@ def timed(command: Sequence[str]) -> Run:
     return Run(float(wall_seconds), float(cpu_seconds), int(memory))
 
 
-def is_same(sets: Sets, tools: Tools) -> bool:
-    """Say whether all ways to run over `big` print the same bytes."""
+def is_same(folder: Path, sets: Sets, tools: Tools) -> bool:
+    """Say whether all ways to run over a folder print the same bytes."""
     memo = sets.folder / "cache"
     shutil.rmtree(memo, ignore_errors=True)
     json = ["check", "--output-format", "json", "--cache-dir", str(memo)]
@@ -395,10 +417,34 @@ def is_same(sets: Sets, tools: Tools) -> bool:
         "with 2 workers": [*json, "--no-cache", "--jobs", "2"],
         "with 5 workers": [*json, "--no-cache", "--jobs", "5"],
     }
-    printed = {way: _output(tools.scopelint(*words, str(sets.big))) for way, words in ways.items()}
-    for way, output in printed.items():
-        print(f"{way}: {len(output)} characters, {zlib.crc32(output.encode()):08x}")
+    printed = {way: _output(tools.scopelint(*words, str(folder))) for way, words in ways.items()}
+    sums = {way: f"{zlib.crc32(output.encode()):08x}" for way, output in printed.items()}
+    print(f"{folder.name}: {len(printed['cold'])} characters, {sums}", flush=True)
     return len(set(printed.values())) == 1
+
+
+def survives(sets: Sets, tools: Tools) -> bool:
+    """Say whether runs that are killed at any moment leave nothing that changes a later one."""
+    memo = sets.folder / "cache"
+    json = ["check", "--output-format", "json", "--cache-dir", str(memo), str(sets.small)]
+    shutil.rmtree(memo, ignore_errors=True)
+    started = time.perf_counter()
+    expected = _output(tools.scopelint(*json))
+    seconds = time.perf_counter() - started
+    chance = random.Random(0)
+    wrong = 0
+    for number in range(KILLS):
+        if number % 5 == 0:
+            shutil.rmtree(memo, ignore_errors=True)
+        # Most of a run reads; what it writes comes last.
+        moment = seconds * chance.choice((chance.random(), 1 - chance.random() / 10))
+        killed = subprocess.Popen(tools.scopelint(*json), stdout=subprocess.DEVNULL)
+        time.sleep(moment)
+        killed.kill()
+        killed.wait()
+        wrong += number % 5 == 4 and _output(tools.scopelint(*json)) != expected
+    print(f"{KILLS} runs killed; wrong afterwards: {wrong}")
+    return not wrong
 
 
 def cpu(pairs: Sequence[tuple[Run, Run]]) -> list[float]:
@@ -458,18 +504,18 @@ def drawn(growth: Mapping[str, Sequence[tuple[int, float]]]) -> str:
     low, high = (f(cost for _, cost in points) for f in (min, max))
 
     def place(size: float, cost: float) -> tuple[float, float]:
-        x = 70 + 480 * math.log(size / left) / math.log(right / left)
+        x = 90 + 480 * math.log(size / left) / math.log(right / left)
         return x, 330 - 290 * math.log(cost / low) / math.log(high / low)
 
     parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 380" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 690 390" '
         'font-family="sans-serif" font-size="12">',
-        '<rect width="680" height="380" fill="white"/>',
+        '<rect width="690" height="390" fill="white"/>',
     ]
     for cost in _powers(low, high):
         _, y = place(left, cost)
-        parts.append(f'<path d="M70 {y:.1f}H550" stroke="#ddd"/>')
-        parts.append(_text(62, y + 4, f"{cost:g} s", anchor="end"))
+        parts.append(f'<path d="M90 {y:.1f}H570" stroke="#ddd"/>')
+        parts.append(_text(82, y + 4, f"{cost:g} s", anchor="end"))
     for size in _powers(left, right):
         x, _ = place(size, low)
         parts.append(f'<path d="M{x:.1f} 40V330" stroke="#ddd"/>')
@@ -479,9 +525,12 @@ def drawn(growth: Mapping[str, Sequence[tuple[int, float]]]) -> str:
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
         x, y = places[-1]
         parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(x + 6, y + 4, name, colour=colour))
-    title = "CPU seconds without a cache, by bytes of Python"
-    return "\n".join([*parts, _text(310, 370, title, anchor="middle"), "</svg>\n"])
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+        parts.append(_text(x + 8, y + 4, name, colour=colour))
+    parts.append(_text(330, 372, "size of the project, MB of Python", anchor="middle"))
+    parts.append('<g transform="rotate(-90 24 185)">')
+    parts.append(_text(24, 185, "CPU time without a cache, seconds", anchor="middle"))
+    return "\n".join([*parts, "</g>", "</svg>\n"])
 
 
 _COLOURS = ("#b3261e", "#3a5a98", "#6b6b6b")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -170,6 +172,22 @@ def test_what_a_killed_run_leaves_behind_changes_nothing(project: Path) -> None:
     assert run(project) == plain
     path.unlink()
     assert run(project) == plain
+
+
+def test_a_run_that_is_killed_at_any_moment_changes_nothing(project: Path) -> None:
+    command = [sys.executable, "-m", "scopelint", "check", str(project)]
+    started = time.monotonic()
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    seconds = time.monotonic() - started
+    plain = run(project, is_cached=False)
+    for tenth in (5, 7, 8, 9, 10):
+        shutil.rmtree(project / ".scopelint_cache")
+        # The cache is written last.
+        killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        time.sleep(seconds * tenth / 10)
+        killed.kill()
+        killed.wait()
+        assert run(project) == plain
 
 
 def test_a_folder_that_cannot_be_written_to_is_left_alone(project: Path) -> None:
