@@ -64,10 +64,14 @@ class Fixed:
 
 @dataclass(slots=True)
 class _Types:
-    """What the type checker says of some files: errors, or why there are none to compare."""
+    """What the type checker says of some files: errors, or why there are none to compare.
+
+    An error is told by its path and its message without names, with which they are in ``said``.
+    """
 
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     trouble: str = ""
+    said: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
 
 def fix_all(
@@ -256,16 +260,24 @@ def _types(root: Path, paths: Sequence[str], folder: Path) -> _Types:
     if done.returncode not in (0, 1):
         said = (done.stdout + done.stderr).strip().splitlines()
         return _Types(trouble=said[-1] if said else f"mypy ends with {done.returncode}")
-    matches = filter(None, map(_MYPY_LINE.fullmatch, done.stdout.splitlines()))
-    # An error that names another type or line than before is the same error.
-    told = ((match["path"], _NAMED.sub("_", match["message"])) for match in matches)
-    return _Types(Counter(told))
+    messages: dict[tuple[str, str], list[str]] = {}
+    for match in filter(None, map(_MYPY_LINE.fullmatch, done.stdout.splitlines())):
+        # An error that names another type or line than before is the same error.
+        told = (match["path"], _NAMED.sub("_", match["message"]))
+        messages.setdefault(told, []).append(match["message"])
+    return _Types(Counter({told: len(each) for told, each in messages.items()}), said=messages)
 
 
 def _new_errors(before: _Types, after: _Types) -> Iterator[str]:
     """Yield what the type checker says of files now, and did not say before."""
     # In a class over a constrained type variable, mypy says it of every attribute.
     noisy = {path for path, message in before.errors if message.endswith("[var-annotated]")}
+    gone = before.errors - after.errors
     for (path, message), _ in sorted((after.errors - before.errors).items()):
-        if path not in noisy or not message.endswith("[var-annotated]"):
+        if path in noisy and message.endswith("[var-annotated]"):
+            continue
+        # What was wrong with an argument of a call that is gone is now wrong with its value.
+        went = [text for told in gone if told[0] == path for text in before.said[told]]
+        names = re.findall(r'"([^"]*)"', after.said[path, message][-1])
+        if not names or not any(all(name in text for name in names) for text in went):
             yield f"{path}: mypy now says: {message}"

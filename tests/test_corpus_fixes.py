@@ -59,6 +59,19 @@ def test_of_findings_told_alike_the_one_without_a_fix_is_left(tmp_path: Path) ->
     assert fates_of([advised], done) == {advised: Fate.SHOWN}
 
 
+def test_an_error_that_is_told_in_another_way_is_not_new(tmp_path: Path) -> None:
+    tree = tmp_path / "cache" / "app--1.0"
+    tree.mkdir(parents=True)
+    (tree / "setup.cfg").touch()
+    lines = ["import anyio", "import asyncio", "", "", "async def number() -> int:"]
+    lines += ["    return 1", "", "", "async def main() -> None:", "    text = str(anyio)"]
+    lines += ["    text = await asyncio.wait_for(number(), 1)", "    print(text)", ""]
+    (tree / "waits.py").write_text("\n".join(lines))
+    done = fixed(tree, tmp_path)
+    assert "+        text = await number()\n" in done.diff
+    assert (done.broken, done.unproven) == ((), "")
+
+
 def _found(message: str, applicability: str | None, refused: str | None) -> Found:
     place = ("yields.py", 6)
     return Found(

@@ -34,6 +34,12 @@ def findings(root: Path, body: str, python: str = "3.11") -> tuple[str, list[Fin
         ("await asyncio.sleep(0)  # yield", SAFE, "await anyio.lowlevel.checkpoint()  # yield"),
         ("await asyncio.sleep(t)", UNSAFE, "await anyio.sleep(t)"),
         (
+            "x = await asyncio.wait_for(\n"
+            "    job(\n        # one\n        1,\n    ),\n    timeout=t,\n)",
+            UNSAFE,
+            "with anyio.fail_after(t):\n    x = await job(\n        # one\n        1,\n    )",
+        ),
+        (
             "x = await asyncio.wait_for(job(1), t)  # why",
             UNSAFE,
             "with anyio.fail_after(t):\n    x = await job(1)  # why",

@@ -9,6 +9,7 @@ import libcst as cst
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.annotations import OWNER, wrapped
 from scopelint.codemods.carrier_uses import ENTER, Survey, Use, given, is_none, method_of
+from scopelint.codemods.indents import deeper
 from scopelint.codemods.trees import Change, spelled
 
 MAKER = "own"
@@ -302,37 +303,11 @@ def _around(made: cst.CSTNode, indent: str) -> cst.Call:
     assert isinstance(made, cst.BaseExpression)
     if "\n" not in cst.Module([]).code_for_node(made).strip():
         return cst.Call(cst.Name(MAKER), [cst.Arg(made)])
-    inner = made.visit(_Deeper(indent))
-    assert isinstance(inner, cst.BaseExpression)
+    inner = deeper(made, indent)
     before = cst.ParenthesizedWhitespace(indent=True, last_line=cst.SimpleWhitespace(indent))
     after = cst.ParenthesizedWhitespace(indent=True)
     argument = cst.Arg(inner, whitespace_after_arg=after)
     return cst.Call(cst.Name(MAKER), [argument], whitespace_before_args=before)
-
-
-class _Deeper(cst.CSTTransformer):
-    """Indents the lines in brackets; those in strings stay."""
-
-    def __init__(self, indent: str) -> None:
-        super().__init__()
-        self._indent = indent
-
-    def leave_ParenthesizedWhitespace(
-        self, original_node: cst.ParenthesizedWhitespace, updated_node: cst.ParenthesizedWhitespace
-    ) -> cst.ParenthesizedWhitespace:
-        """Indent what follows the end of a line, and the comments in between."""
-        last = updated_node.last_line
-        lines = [
-            line
-            if line.comment is None
-            else line.with_changes(
-                whitespace=cst.SimpleWhitespace(self._indent + line.whitespace.value)
-            )
-            for line in updated_node.empty_lines
-        ]
-        return updated_node.with_changes(
-            empty_lines=lines, last_line=last.with_changes(value=self._indent + last.value)
-        )
 
 
 def _with_lines(before: list[str], after: list[str]) -> Change:

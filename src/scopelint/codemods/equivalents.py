@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from scopelint.codemods import Import
+from scopelint.codemods.indents import shallower
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 from scopelint.model import Applicability
@@ -117,6 +118,9 @@ def _wrapped(tree: Tree, call: cst.Call, manager: str, inner: cst.Call, effect: 
             leading_lines=old.leading_lines, body=cst.IndentedBlock(body=body)
         )
 
+    if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+        moved = shallower(inner, tree.module.default_indent)  # it stood on lines of its own
+        return Equivalent({call: lambda _: moved, line: wrap}, _UNSAFE, effect=effect)
     return Equivalent({call: lambda _: inner, line: wrap}, _UNSAFE, effect=effect)
 
 
