@@ -33,6 +33,8 @@ _NO_FIX = {rule.code: rule.no_fix for rule in RULES}
 _UNUSED = UnusedSuppression.code
 # Bytes of a project's files that are kept for when a name is looked up in them again.
 KEPT_BYTES = 8_000_000
+# Where so few files matter, and so few words are looked for, learning all words does not pay.
+_FEW = 4
 
 
 def analyzed(files: Files) -> Outcome:
@@ -94,6 +96,7 @@ class Files:
     _kept_bytes: int = 0
     _sizes: dict[str, int] = field(default_factory=dict)
     _written: Words = field(default_factory=Words)
+    _searches: int = 0
     _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
     _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: ModuleNames = field(init=False)
@@ -145,7 +148,7 @@ class Files:
         marks = marks_of(raw)
         self._sizes[path] = len(raw)
         self.clock.count(Stage.READING, len(raw))
-        self._written.learn(path, raw, is_whole=Mark.MATTERS in marks or bool(self.seeds))
+        self._written.learn(path, raw, is_whole=Mark.MATTERS in marks or len(self.seeds) > _FEW)
         self.memory.learn(path, raw, marks)
         return marks
 
@@ -224,9 +227,12 @@ class Files:
         if not word.replace(b"_", b"a").isalnum():
             return paths
         if len(self._written) < len(self.project.files):
-            for path in paths:
-                if self._written.lacks(path, word):
-                    self._written.learn(path, self._read(path) or b"")
+            lacking = [path for path in paths if self._written.lacks(path, word)]
+            self._searches += bool(lacking)
+            if lacking and self._searches <= _FEW:
+                return [path for path in paths if word in (self._read(path) or b"")]
+            for path in lacking:
+                self._written.learn(path, self._read(path) or b"")
         having = frozenset(self._written.having(word))
         return having if len(paths) == len(self.project.files) else having.intersection(paths)
 
