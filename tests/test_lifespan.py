@@ -159,7 +159,7 @@ REFUSED = {
         async def __aexit__(self, *exc):
             pass
         """,
-        "nothing leaves it",
+        "nothing leaves it (app.py:7)",
     ),
 }
 

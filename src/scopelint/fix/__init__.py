@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,8 +25,12 @@ from scopelint.fix import (
 from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.patches import check_patches
 from scopelint.fix.workspace import Plan, Workspace
+from scopelint.index.objects import ObjectKey
 from scopelint.model import Edit, Fix, Site
 from scopelint.rule import Offer, Repair
+
+# A reason begins with a place, or ends with one.
+_PLACE = re.compile(r"^\S+:\d+: |\([^()]+\)$")
 
 __all__ = ["PLANNERS", "Planner", "Workspace", "contents"]
 
@@ -73,7 +78,9 @@ class Planner:
                 for path, text in contents(self.workspace, [plan]).items()
             }
             check_patches(self.workspace, edited)
-        except (RefusedError, UnreadableError) as error:
+        except RefusedError as error:
+            return self._placed(str(error), offer)
+        except UnreadableError as error:
             return str(error)
         except RecursionError:
             # LibCST nests long chains of operators, which `ast` keeps flat.
@@ -85,6 +92,14 @@ class Planner:
             for span, content in changes
         )
         return Fix(plan.title, plan.applicability, tuple(edits), plan.effect)
+
+    def _placed(self, reason: str, offer: Offer) -> str:
+        """Return a reason with a place: if it names none, where the object is first operated."""
+        if not isinstance(offer.target, ObjectKey) or _PLACE.search(reason):
+            return reason
+        for operation in self.workspace.index.lifetimes.by_object.get(offer.target, ()):
+            return f"{reason} ({operation.where.path}:{operation.span.line})"
+        return reason
 
 
 def contents(workspace: Workspace, plans: Sequence[Plan]) -> Mapping[str, str]:

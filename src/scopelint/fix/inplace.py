@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scopelint.codemods import RefusedError
 from scopelint.codemods.inplace import in_place
-from scopelint.fix import owner
+from scopelint.fix import carrier, owner
 from scopelint.fix.entries import anchor_of, entered
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.lifetimes import Act
@@ -19,7 +19,7 @@ EFFECT = "an error in between now reaches the scope, and may arrive in an `Excep
 def plan(workspace: Workspace, offer: Offer) -> Plan:
     """Return the plan that makes a block of two calls.
 
-    A kept group that cannot have a block gets an owner. Raises `RefusedError` if it can have
+    What is kept and cannot have a block gets an owner. Raises `RefusedError` if it can have
     neither.
     """
     key = offer.target
@@ -29,7 +29,10 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     except RefusedError:
         if key.home not in (Home.ATTRIBUTE, Home.GLOBAL):
             raise
-        return owner.plan(workspace, Offer(Repair.OWNER, key))
+        operations = workspace.index.lifetimes.by_object[key]
+        if any(held.carrier is None for op in operations for _, held in op.scopes):
+            return owner.plan(workspace, Offer(Repair.OWNER, key))
+        return carrier.plan(workspace, Offer(Repair.OWNED_CARRIER, key))
 
 
 def _block(workspace: Workspace, key: ObjectKey) -> Plan:
