@@ -15,6 +15,8 @@ import pytest
 from harness import Fixture, fixtures
 
 from scopelint.config import Config
+from scopelint.extract import extract
+from scopelint.facts import are_alike
 from scopelint.model import Report
 from scopelint.pipeline import check
 
@@ -126,3 +128,97 @@ def test_an_edited_package_is_told_as_if_it_were_new(tmp_path: Path) -> None:
     shutil.copytree(found.submodule_search_locations[0], root)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', "utf-8")
     edited(tmp_path, seed=1, steps=15)
+
+
+KINDS = """# What others annotate with.
+from anyio.abc import TaskGroup as Group
+
+
+def other():
+    return Group
+"""
+USER = """
+from kinds import Group
+
+
+class Reader:
+    def __init__(self, tg: Group):
+        self._tg = tg
+
+    async def start(self):
+        await self._tg.__aenter__()
+
+    async def close(self):
+        await self._tg.__aexit__(None, None, None)
+"""
+# Each keeps the facts of the file and moves some of them.
+REMARKS = (
+    f"# a remark\n{KINDS}",
+    f'"""What it is for."""\n\n{KINDS}',
+    KINDS.replace("    return", "    # a remark\n    return"),
+    KINDS.replace("def", "\n\ndef") + "# a remark\n",
+)
+# Each changes what the user holds.
+CHANGES = (
+    KINDS.replace("TaskGroup", "ByteStream"),
+    KINDS.replace("anyio.abc", "mine.abc"),
+    KINDS.replace("as Group", "as Crowd"),
+    KINDS.replace("from", "# from", 1),
+    f"{KINDS}(",
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Make a project with a finding that rests on a file which it does not name."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', "utf-8")
+    (tmp_path / "user.py").write_text(USER, "utf-8")
+    (tmp_path / "kinds.py").write_text(KINDS, "utf-8")
+    for path in tmp_path.glob("*.py"):
+        os.utime(path, ns=(10**18, 10**18))
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", REMARKS)
+def test_a_remark_in_a_file_that_a_finding_rests_on_is_no_reason_to_look_again(
+    project: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(project)
+    assert before.findings
+    assert "kinds.py" not in str(before)
+    (project / "kinds.py").write_text(text, "utf-8")
+    assert run(project, is_cached=False) == before
+    monkeypatch.delattr("scopelint.analysis.analyzed")
+    assert run(project) == before
+
+
+@pytest.mark.parametrize("text", CHANGES)
+def test_a_change_of_a_file_that_a_finding_rests_on_is_noticed(project: Path, text: str) -> None:
+    before = run(project)
+    (project / "kinds.py").write_text(text, "utf-8")
+    after = run(project)
+    assert after != before
+    assert after == run(project, is_cached=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_alike"),
+    [
+        ("x = 1\nf(a)\n", "x = 1\n# x\nf(a)\n", True),
+        ("f(a)\n", "f( a)\n", False),  # a call is wider
+        ("f(a); g(b)\n", "f(a)\ng(b)\n", False),  # they stood on one line
+        ("f(a)\ng(b)\n", "f(a); g(b)\n", False),
+        ("if a: f(a)\n", "if a:\n    f(a)\n", False),
+        ("f(a)\n", "f(b)\n", False),
+        ("x = f(a)\n", "x = f(a)\ny = g(a)\n", False),
+        ("def f():\n    g(a)\n", "def f():\n\n    # x\n    g(a)\n", True),
+        ("@g(a)\ndef f(): g(a)\n", "@g(a)\n\ndef f(): g(a)\n", True),
+    ],
+)
+def test_files_are_alike_if_positions_alone_differ_and_keep_their_order(
+    before: str, after: str, is_alike: bool
+) -> None:
+    first, second = (extract(text, "m.py", "m", is_package=False) for text in (before, after))
+    assert are_alike(first, second) is is_alike
+    assert are_alike(second, first) is is_alike
+    assert are_alike(first, first)
