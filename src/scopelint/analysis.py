@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -216,16 +216,21 @@ class Files:
         if not self.is_sifted:
             return [path for path in self.project.files if word in self._identifiers_of(path)]
         earlier, unsure = self.memory.earlier(word, look)
-        raw_word = word.encode()
-        having = self._having(raw_word, unsure)
-        found = (*earlier, *(path for path in having if self._finds(path, look, raw_word)))
+        found = (*earlier, *self._finding(word.encode(), look, unsure))
         self.memory.looked(word, look, found)
         return found
 
-    def _having(self, word: bytes, paths: Collection[str]) -> Collection[str]:
-        """Return those of some files that may have a word."""
+    def _finding(self, word: bytes, look: Look, paths: Collection[str]) -> Iterable[str]:
+        """Return those of some files that have what a second look is after."""
         if not word.replace(b"_", b"a").isalnum():
-            return paths
+            return (path for path in paths if self._finds(path, look, word))
+        having = self._having(word, paths)
+        if look is Look.MENTION:
+            return having
+        return (path for path in having if self._finds(path, look, word))
+
+    def _having(self, word: bytes, paths: Collection[str]) -> Collection[str]:
+        """Return those of some files that have a word of ASCII letters."""
         if len(self._written) < len(self.project.files):
             lacking = [path for path in paths if self._written.lacks(path, word)]
             self._searches += bool(lacking)

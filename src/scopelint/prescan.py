@@ -30,11 +30,10 @@ def may_matter(raw: bytes, words: Iterable[bytes] = SEEDS) -> bool:
     return any(word in raw for word in words) or may_yield_in_block(raw)
 
 
-# What opens a definition or a block, at the start of a line, and any line that yields.
-_HEADS = re.compile(
-    rb"^([ \t]*)(?:(async[ \t]+def|def|class)\b|(?:async[ \t]+)?with\b|(?=[^\n]*\byield\b))",
-    re.MULTILINE,
-)
+# What opens a definition or a block, after the end of a line.
+_HEADS = re.compile(rb"\n([ \t]*)(?:(async[ \t]+def|def|class)\b|(?:async[ \t]+)?with\b)")
+_YIELD = re.compile(rb"\byield\b")
+_INDENT = re.compile(rb"[ \t]*")
 
 
 def may_yield_in_block(raw: bytes) -> bool:
@@ -45,29 +44,27 @@ def may_yield_in_block(raw: bytes) -> bool:
     """
     if b"yield" not in raw or b"async" not in raw or b"with" not in raw:
         return False
-    outermost, start = _DEEPEST, 0
-    for match in _HEADS.finditer(raw):
-        depth = len(match[1])
-        if match[2] is not None:
-            if depth <= outermost and not _ends_in_string(raw, start, match.start()):
-                outermost = _DEEPEST
-        elif match.end() == match.end(1):
+    raw = b"\n" + raw
+    heads = {match.start(1): match for match in _HEADS.finditer(raw)}
+    yields = {raw.rfind(b"\n", 0, match.start()) + 1 for match in _YIELD.finditer(raw)}
+    outermost, opened = _DEEPEST, 0
+    for start in sorted(heads.keys() | yields):
+        head = heads.get(start)
+        depth = len(_INDENT.match(raw, start)[0])  # type: ignore[index]  # it matches anything
+        if head is None:
             if depth > outermost:
                 return True
-        elif _has_yield(raw, match.end()):
+        elif head[2] is not None:
+            if depth <= outermost and not _ends_in_string(raw, opened, start):
+                outermost = _DEEPEST
+        elif start in yields:
             return True
         elif depth < outermost:
-            outermost, start = depth, match.start()
+            outermost, opened = depth, start
     return False
 
 
 _DEEPEST = 1_000_000
-
-
-def _has_yield(raw: bytes, start: int) -> bool:
-    """Say whether the rest of a line yields."""
-    end = raw.find(b"\n", start)
-    return raw.find(b"yield", start, end if end >= 0 else len(raw)) >= 0
 
 
 def _ends_in_string(raw: bytes, start: int, end: int) -> bool:
@@ -133,7 +130,7 @@ class Words:
             words: Iterable[bytes] = set(raw.translate(_SPACED).split())
             self._whole.add(path)
         else:
-            words = (word for word in FIRST_WORDS if word in raw)
+            words = (word for word in FIRST_WORDS if finds(raw, Look.MENTION, word))
         self._latest[path] = len(self._paths)
         self._paths.append(path)
         self._starts.append(len(self._text))
