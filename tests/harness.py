@@ -114,7 +114,8 @@ class Fixture:
     def helpers(self) -> dict[str, str]:
         """Return the helper files that the golden imports, by relative path."""
         words = "\n".join(self.sources().values())
-        form = form_for([name for name in ("anyio", "trio") if name in words], ())
+        imported = set(re.findall(r"^\s*(?:import|from) (\w+)", words, re.MULTILINE))
+        form = form_for(imported, ())
         found = {}
         for path, text in self.fixed_sources().items():
             for dots, package in HELPER_IMPORT.findall(text):
