@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,26 +15,33 @@ RULES = sorted({fixture.rule for fixture in ALL})
 each_fixture = pytest.mark.parametrize("fixture", ALL, ids=lambda fixture: fixture.name)
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fixture], list[Mark]]:
+    """Give what a run over a whole fixture finds."""
+    return functools.cache(lambda fixture: lint(fixture.copy_to(tmp_path_factory.mktemp("whole"))))
+
+
 @each_fixture
-def test_markers_equal_findings(fixture: Fixture, tmp_path: Path) -> None:
-    root = fixture.copy_to(tmp_path)
+def test_markers_equal_findings(fixture: Fixture, found: Callable[[Fixture], list[Mark]]) -> None:
     marks = fixture.marks()
-    assert told(marks, lint(root)) == marks
+    assert told(marks, found(fixture)) == marks
 
 
 @each_fixture
-def test_results_do_not_depend_on_the_order_of_paths(fixture: Fixture, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_the_order_of_paths(
+    fixture: Fixture, found: Callable[[Fixture], list[Mark]], tmp_path: Path
+) -> None:
     root = fixture.copy_to(tmp_path)
     files = sorted(root.rglob("*.py"))
-    whole = lint(root)
-    assert lint(root, paths=files[::-1]) == whole
-    assert sorted(mark for file in files for mark in lint(root, paths=[file])) == whole
+    assert lint(root, paths=files[::-1]) == found(fixture)
+    assert sorted(mark for file in files for mark in lint(root, paths=[file])) == found(fixture)
 
 
 @each_fixture
-def test_results_do_not_depend_on_prescan(fixture: Fixture, tmp_path: Path) -> None:
-    root = fixture.copy_to(tmp_path)
-    assert lint(root, prescan=False) == lint(root, prescan=True)
+def test_results_do_not_depend_on_prescan(
+    fixture: Fixture, found: Callable[[Fixture], list[Mark]], tmp_path: Path
+) -> None:
+    assert lint(fixture.copy_to(tmp_path), prescan=False) == found(fixture)
 
 
 @each_fixture
