@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,13 +27,13 @@ from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.patches import check_patches
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.objects import ObjectKey
-from scopelint.model import Edit, Fix, Site
+from scopelint.model import Edit, Fix, Site, Span
 from scopelint.rule import Offer, Repair
 
 # A reason begins with a place, or ends with one.
 _PLACE = re.compile(r"^\S+:\d+: |\([^()]+\)$")
 
-__all__ = ["PLANNERS", "Planner", "Workspace", "contents"]
+__all__ = ["PLANNERS", "Planner", "Workspace", "agree", "contents"]
 
 PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
     Repair.OWNER: owner.plan,
@@ -116,12 +117,31 @@ def contents(workspace: Workspace, plans: Sequence[Plan]) -> Mapping[str, str]:
     return found
 
 
+def agree(workspace: Workspace, plans: Sequence[Plan]) -> bool:
+    """Say whether no two of some plans change the same lines."""
+    for path in sorted({path for plan in plans for path in plan.rewritten}):
+        rewritten = [plan.rewritten[path] for plan in plans if path in plan.rewritten]
+        try:
+            _edited(workspace.text(path) or "", rewritten)
+        except ValueError:
+            return False
+    return True
+
+
+def _edited(before: str, rewritten: Sequence[Rewritten]) -> str:
+    return applied(before, [edit for each in rewritten for edit in _edits_of(before, each)])
+
+
+@functools.lru_cache(maxsize=256)
+def _edits_of(before: str, rewritten: Rewritten) -> list[tuple[Span, str]]:
+    return edits_between(before, rewritten.module.code)
+
+
 def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> str:
     before = workspace.text(path)
     assert before is not None, path
     module = rewritten[0].module
     if len(rewritten) > 1:
-        edits = [edit for each in rewritten for edit in edits_between(before, each.module.code)]
-        module = parse(applied(before, edits))
+        module = parse(_edited(before, rewritten))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
     return settled(before, module, wanted, workspace.package(path))

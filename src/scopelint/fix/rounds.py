@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from scopelint.fix import Planner, contents
+from scopelint.fix import Planner, agree, contents
 from scopelint.fix.edits import applied, edits_between
 from scopelint.model import Change, Finding, Fix, Offered, Suppressed
 from scopelint.rules import RULES
@@ -64,7 +64,7 @@ def fixed(
                 chosen[_key(offered)] = choose(offered)
             paths = {change.path for change in offered.changes}
             near = [each for each in batch if paths & {change.path for change in each.changes}]
-            if chosen[_key(offered)] and _together(outcome.state, [*near, offered]) is not None:
+            if chosen[_key(offered)] and _agree(outcome.state, [*near, offered]):
                 batch.append(offered)
         if not batch:
             break
@@ -111,6 +111,15 @@ def _after(state: State, fix: Fix) -> Texts:
         )
         for path in paths
     }
+
+
+def _agree(state: State, batch: Sequence[Offered]) -> bool:
+    """Say whether some fixes can be made together."""
+    plans = [state.planner.plan_of(offered.fix) for offered in batch]
+    planned = [plan for plan in plans if plan is not None]
+    if len(planned) < len(plans):
+        return _together(state, batch) is not None
+    return agree(state.planner.workspace, planned)
 
 
 def _together(state: State, batch: Sequence[Offered]) -> Texts | None:
