@@ -251,4 +251,4 @@ def test_notes_are_fixed_only_by_name(project: Path) -> None:
     run(project, "fix", "--unsafe-fixes", "--select", "SCP1")
     assert (project / "reader.py").read_text("utf-8") == text
     run(project, "fix", "--unsafe-fixes", "--select", "manual-scope-entry")
-    assert "with anyio.CancelScope() as scope:" in (project / "reader.py").read_text("utf-8")
+    assert "with anyio.CancelScope():" in (project / "reader.py").read_text("utf-8")
