@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scopelint import pipeline
+from scopelint.cli import main
 from scopelint.config import Config
 
 READER = """\
@@ -49,16 +52,20 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(at: Path, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run scopelint, with no terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "scopelint", *words],
-        cwd=at,
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    """Run scopelint, with no terminal, as a process would but without the time that one takes."""
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(3)]
+    streams[0].write(stdin or "")
+    streams[0].seek(0)
+    with contextlib.chdir(at), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["scopelint", *words])
+        for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
+        code = main()
+    told = []
+    for stream in streams[1:]:
+        stream.seek(0)
+        told.append(stream.read())
+    return subprocess.CompletedProcess(words, code, *told)
 
 
 def files(at: Path) -> list[str]:
