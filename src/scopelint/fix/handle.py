@@ -10,8 +10,8 @@ from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.handle import CONTAINER_METHODS, HANDLE, SPAWN, Tasks, detached
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
-from scopelint.fix.mentions import cancellable, expressions, functions, spellings, verdicts
-from scopelint.fix.workspace import Plan, Workspace
+from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
+from scopelint.fix.workspace import Plan, Workspace, expressions
 from scopelint.index.objects import Home, ObjectKey
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
@@ -262,9 +262,14 @@ class _Unit:
     def _cancelled(self) -> Iterator[str]:
         for number in sorted(self.frames):
             for position, event in enumerate(self.module.frames[number].events):
-                if isinstance(event, CallEvent | facts.ExceptEvent):
-                    where = Where(self.module.path, number, position)
-                    yield from spellings(self.workspace, event, where, CANCELLED)
+                where = Where(self.module.path, number, position)
+                if isinstance(event, CallEvent):
+                    # A call that is an argument has an event of its own.
+                    own = [a for a in event.call.arguments if not isinstance(a, facts.Call)]
+                    parts = event.call.function, *own, *event.call.keywords
+                    yield from spellings(self.workspace, parts, where, CANCELLED)
+                elif isinstance(event, facts.ExceptEvent):
+                    yield from spellings(self.workspace, event.caught, where, CANCELLED)
 
     def running(self) -> Iterator[FrameRef]:
         """Yield the functions that run in the tasks, as far as they are known."""

@@ -7,26 +7,12 @@ from collections.abc import Callable, Collection, Iterator
 from scopelint import facts
 from scopelint.codemods.shield import Cancellable
 from scopelint.facts import Expression, ModuleFacts
-from scopelint.fix.workspace import Workspace
+from scopelint.fix.workspace import Workspace, expressions
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
-from scopelint.model import Record
 
 _MEMORY_STREAMS = frozenset({"anyio.create_memory_object_stream"})
-
-
-def expressions(root: object) -> Iterator[Expression]:
-    """Yield every name and attribute in an event or an expression."""
-    pending = [root]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, facts.Name | facts.Attribute):
-            yield value
-        if isinstance(value, tuple):
-            pending.extend(value)
-        elif isinstance(value, Record):
-            pending.extend(getattr(value, name) for name in value.__struct_fields__)
 
 
 def verdicts(
@@ -41,16 +27,12 @@ def verdicts(
     only those are told that are, or may be, such an object.
     """
     found: dict[tuple[int, str], bool | None] = {}
-    for number, frame in enumerate(module.frames):
-        for position, event in enumerate(frame.events):
-            for expression in expressions(event):
-                if isinstance(expression, facts.Attribute) and expression.name not in names:
-                    continue
-                is_bound = isinstance(event, facts.StoreEvent) and expression == event.target
-                where = Where(module.path, number, position + is_bound)
-                verdict = _verdict(workspace, expression, where, is_one)
-                place = (number, render(expression))
-                found[place] = verdict if found.get(place, verdict) is verdict else None
+    for expression, where in workspace.mentions(module):
+        if isinstance(expression, facts.Attribute) and expression.name not in names:
+            continue
+        verdict = _verdict(workspace, expression, where, is_one)
+        place = (where.frame, render(expression))
+        found[place] = verdict if found.get(place, verdict) is verdict else None
     return {
         place: verdict
         for place, verdict in found.items()

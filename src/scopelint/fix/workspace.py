@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.trees import Tree, tree_of
 from scopelint.config import ProjectSettings
-from scopelint.facts import CallEvent, StoreEvent, Symbol
+from scopelint.facts import (
+    Attribute,
+    CallEvent,
+    Expression,
+    ModuleFacts,
+    Name,
+    StoreEvent,
+    Symbol,
+)
 from scopelint.index import ProjectIndex
 from scopelint.index.values import Where
-from scopelint.model import Applicability, Span
+from scopelint.model import Applicability, Record, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +43,25 @@ class Workspace:
     index: ProjectIndex
     settings: ProjectSettings
     text: Callable[[str], str | None]
+    _mentions: dict[str, Sequence[tuple[Expression, Where]]] = field(default_factory=dict)
 
     def tree(self, path: str) -> Tree:
         """Return the tree of a file that has facts."""
         text = self.text(path)
         assert text is not None, path
         return tree_of(path, text)
+
+    def mentions(self, module: ModuleFacts) -> Sequence[tuple[Expression, Where]]:
+        """Return every name and attribute in a file, with the point at which it has its value."""
+        if module.path not in self._mentions:
+            self._mentions[module.path] = [
+                (expression, Where(module.path, number, position + is_bound))
+                for number, frame in enumerate(module.frames)
+                for position, event in enumerate(frame.events)
+                for expression in expressions(event)
+                for is_bound in [isinstance(event, StoreEvent) and expression == event.target]
+            ]
+        return self._mentions[module.path]
 
     def absolute(self, path: str) -> str:
         """Return the absolute path of a file."""
@@ -86,3 +107,16 @@ class Workspace:
         span = event.call.span if isinstance(event, CallEvent) else getattr(event, "span", None)
         line = f":{span.line}" if isinstance(span, Span) else ""
         return RefusedError(f"{sentence} ({where.path}{line})")
+
+
+def expressions(root: object) -> Iterator[Expression]:
+    """Yield every name and attribute in an event or an expression."""
+    pending = [root]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Name | Attribute):
+            yield value
+        if isinstance(value, tuple):
+            pending.extend(value)
+        elif isinstance(value, Record):
+            pending.extend(getattr(value, name) for name in value.__struct_fields__)

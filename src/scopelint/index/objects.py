@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scopelint import facts
-from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
+from scopelint.facts import CallEvent, Event, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
 from scopelint.index import flow
 from scopelint.index.infer import Inference
 from scopelint.index.values import Callable, Class, FrameRef, Instance, Module, Where
@@ -55,6 +55,8 @@ class Objects:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
         self._modules = inference.modules
+        # The events in a frame by which a value may come to be kept elsewhere.
+        self._keeping: dict[FrameRef, list[tuple[Where, Event]]] = {}
 
     def key(self, expression: Expression, where: Where) -> ObjectKey | None:
         """Return the object an expression names at a point, through aliases."""
@@ -179,13 +181,15 @@ class Objects:
 
     def _kept_as(self, value: Expression, ref: FrameRef, frame: Frame) -> ObjectKey | None:
         """Return the attribute, global or container in which a frame keeps a local value."""
-        for position, event in enumerate(frame.events):
-            where = Where(ref.path, ref.frame, position)
+        if ref not in self._keeping:
+            self._keeping[ref] = [
+                (Where(ref.path, ref.frame, position), event)
+                for position, event in enumerate(frame.events)
+                if _may_keep(event, frame)
+            ]
+        for where, event in self._keeping[ref]:
             if isinstance(event, StoreEvent) and value in (event.value, self._enters(event, where)):
-                if isinstance(event.target, facts.Attribute | facts.Subscript):
-                    return self.key(event.target, where)
-                if isinstance(event.target, facts.Name) and event.target.id in frame.global_names:
-                    return self.key(event.target, where)
+                return self.key(event.target, where)
             if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
                 index = ADDERS.get(event.call.function.name)
                 arguments = event.call.arguments
@@ -236,6 +240,17 @@ class Objects:
                     if key is not None and key.home is Home.ATTRIBUTE:
                         return key
         return None
+
+
+def _may_keep(event: Event, frame: Frame) -> bool:
+    if isinstance(event, CallEvent):
+        function = event.call.function
+        return isinstance(function, facts.Attribute) and function.name in ADDERS
+    if not isinstance(event, StoreEvent):
+        return False
+    target = event.target
+    is_global = isinstance(target, facts.Name) and target.id in frame.global_names
+    return is_global or isinstance(target, facts.Attribute | facts.Subscript)
 
 
 def render(expression: Expression) -> str:
