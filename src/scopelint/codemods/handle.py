@@ -58,9 +58,11 @@ def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewr
     a handle does not have.
     """
     codemod = _Handle(tree, kept)
-    known = {frame for frame, _ in (*kept.tasks, *kept.containers)}
-    anchored = {anchor.frame for anchor in (*kept.starts, *kept.loops, *kept.made)}
-    for node in list(tree.lying_in(known | anchored | kept.frames)):
+    known = [*kept.tasks.items(), *kept.containers.items()]
+    texts = kept.cancelled | kept.types | {text for (_, text), is_it in known if is_it is not False}
+    words = {text.rpartition(".")[2] for text in texts}
+    frames = {anchor.frame for anchor in (*kept.starts, *kept.loops, *kept.made)}
+    for node in list(tree.naming(words, frames)):
         codemod.look_at(node)
     shields = bounded(tree, running, is_needed=True)
     imports = {Import(helper, name, is_own=True) for name in codemod.used}

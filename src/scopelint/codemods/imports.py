@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import libcst as cst
 
 from scopelint.codemods import Import, RefusedError
+from scopelint.codemods.lazy import IndentedBlock
 from scopelint.extract import parsed
 
 _WORD = re.compile(r"\w+")
@@ -81,6 +82,10 @@ class _Remover(cst.CSTTransformer):
         self._removed: set[cst.CSTNode] = set()
         self.conditions: set[str] = set()
 
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> bool:
+        """Look into a block, unless it is known to hold no imports."""
+        return not isinstance(node, IndentedBlock) or "import" in (node.text or "import")
+
     def leave_SimpleStatementLine(
         self, original_node: _Line, updated_node: _Line
     ) -> _Line | cst.RemovalSentinel:
@@ -116,6 +121,8 @@ class _Remover(cst.CSTTransformer):
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.IndentedBlock:
         """Close the gaps in a block."""
+        if updated_node is original_node:
+            return original_node
         return updated_node.with_changes(body=self._closed(original_node, updated_node))
 
     def _closed(
@@ -162,7 +169,7 @@ class _Remover(cst.CSTTransformer):
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.FunctionDef:
         """Keep a function valid that held lost imports alone."""
-        if updated_node.body.body:
+        if updated_node.body is original_node.body or updated_node.body.body:
             return updated_node
         return updated_node.with_changes(body=_passing(updated_node.body))
 

@@ -131,13 +131,18 @@ class Tree:
         """Yield every node in source order, the module itself first, but no spaces and comments."""
         return self._nodes(lambda _: True)
 
-    def naming(self, words: Collection[str]) -> Iterator[cst.CSTNode]:
-        """Yield nodes in source order, at least all those whose code has one of some words."""
-        return self._nodes(lambda block: any(word in block.text for word in words))
+    def naming(self, words: Collection[str], frames: Collection[int] = ()) -> Iterator[cst.CSTNode]:
+        """Yield nodes in source order, at least those whose code has a word, or in some frames."""
+        return self._nodes(
+            lambda block: (
+                any(word in block.text for word in words)
+                or not self._frames_in(block).isdisjoint(frames)
+            )
+        )
 
     def lying_in(self, frames: Collection[int]) -> Iterator[cst.CSTNode]:
         """Yield nodes in source order, at least all those that lie in some frames."""
-        return self._nodes(lambda block: not self._frames_in(block).isdisjoint(frames))
+        return self.naming((), frames)
 
     def _frames_in(self, block: IndentedBlock) -> frozenset[int]:
         own = self._reader.frames[block]

@@ -27,28 +27,19 @@ def verdicts(
     only those are told that are, or may be, such an object.
     """
     found: dict[tuple[int, str], bool | None] = {}
-    for expression, where in workspace.mentions(module):
-        if isinstance(expression, facts.Attribute) and expression.name not in names:
-            continue
-        verdict = _verdict(workspace, expression, where, is_one)
-        place = (where.frame, render(expression))
-        found[place] = verdict if found.get(place, verdict) is verdict else None
-    return {
-        place: verdict
-        for place, verdict in found.items()
-        if verdict is not False or "." in place[1]
-    }
-
-
-def _verdict(
-    workspace: Workspace, expression: Expression, where: Where, is_one: Callable[[ObjectKey], bool]
-) -> bool | None:
-    key = workspace.index.objects.key(expression, where)
-    if key is not None and is_one(key):
-        return True
-    if isinstance(expression, facts.Name):
-        return False
-    return None if key is None or key.home is Home.TEXT else False
+    mentions = workspace.mentions(module)
+    for name in sorted(names):
+        for expression, where in mentions.attributes.get(name, ()):
+            key = workspace.index.objects.key(expression, where)
+            is_it = key is not None and is_one(key)
+            verdict = None if key is None or (key.home is Home.TEXT and not is_it) else is_it
+            place = (where.frame, render(expression))
+            found[place] = verdict if found.get(place, verdict) is verdict else None
+    for place, keys in mentions.names.items():
+        answers = {key is not None and is_one(key) for key in keys}
+        if True in answers:
+            found[place] = None if False in answers else True
+    return found
 
 
 def spellings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from scopelint.codemods import RefusedError, Rewritten
@@ -18,6 +18,7 @@ from scopelint.facts import (
     Symbol,
 )
 from scopelint.index import ProjectIndex
+from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Where
 from scopelint.model import Applicability, Record, Span
 
@@ -37,13 +38,25 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Mentions:
+    """Where the names in a file stand, found once for all plans.
+
+    ``names`` are the objects that a local or global name is in a frame; ``attributes`` have for
+    each last name the expressions, with the points at which these have their values.
+    """
+
+    names: dict[tuple[int, str], set[ObjectKey | None]] = field(default_factory=dict)
+    attributes: dict[str, list[tuple[Attribute, Where]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """A project as planners see it; ``text`` gives a file's text, ``None`` if it is none."""
 
     index: ProjectIndex
     settings: ProjectSettings
     text: Callable[[str], str | None]
-    _mentions: dict[str, Sequence[tuple[Expression, Where]]] = field(default_factory=dict)
+    _mentions: dict[str, Mentions] = field(default_factory=dict)
 
     def tree(self, path: str) -> Tree:
         """Return the tree of a file that has facts."""
@@ -51,17 +64,25 @@ class Workspace:
         assert text is not None, path
         return tree_of(path, text)
 
-    def mentions(self, module: ModuleFacts) -> Sequence[tuple[Expression, Where]]:
-        """Return every name and attribute in a file, with the point at which it has its value."""
+    def mentions(self, module: ModuleFacts) -> Mentions:
+        """Return where the names in a file stand."""
         if module.path not in self._mentions:
-            self._mentions[module.path] = [
-                (expression, Where(module.path, number, position + is_bound))
-                for number, frame in enumerate(module.frames)
-                for position, event in enumerate(frame.events)
-                for expression in expressions(event)
-                for is_bound in [isinstance(event, StoreEvent) and expression == event.target]
-            ]
+            self._mentions[module.path] = self._mentions_in(module)
         return self._mentions[module.path]
+
+    def _mentions_in(self, module: ModuleFacts) -> Mentions:
+        found = Mentions()
+        for number, frame in enumerate(module.frames):
+            for position, event in enumerate(frame.events):
+                for expression in expressions(event):
+                    is_bound = isinstance(event, StoreEvent) and expression == event.target
+                    where = Where(module.path, number, position + is_bound)
+                    if isinstance(expression, Attribute):
+                        found.attributes.setdefault(expression.name, []).append((expression, where))
+                    elif isinstance(expression, Name):
+                        key = self.index.objects.key(expression, where)
+                        found.names.setdefault((number, expression.id), set()).add(key)
+        return found
 
     def absolute(self, path: str) -> str:
         """Return the absolute path of a file."""
@@ -114,9 +135,9 @@ def expressions(root: object) -> Iterator[Expression]:
     pending = [root]
     while pending:
         value = pending.pop()
-        if isinstance(value, Name | Attribute):
-            yield value
         if isinstance(value, tuple):
             pending.extend(value)
-        elif isinstance(value, Record):
+        elif isinstance(value, Record) and not isinstance(value, Span):
+            if isinstance(value, Name | Attribute):
+                yield value
             pending.extend(getattr(value, name) for name in value.__struct_fields__)
