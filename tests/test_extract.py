@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import gc
 import warnings
 from collections.abc import Iterator
 from textwrap import dedent
@@ -680,3 +682,17 @@ def test_what_is_caught_is_an_event_of_the_handler(star: str) -> None:
             Display((Name("F"), Name("G"))), Span(5, 7 + len(star), 5, 13 + len(star)), 3, 1
         ),
     ]
+
+
+def test_the_tree_of_a_file_is_gone_when_its_facts_are_read() -> None:
+    text = "class C:\n    def f(self):\n        return [x + 1 for x in self.y(1)]\n"
+    # Runs turn the collector off, so that nothing may be left to it.
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(found, ast.Call) for found in gc.get_objects())
+        extract(text, "x.py", "x", is_package=False)
+        after = sum(isinstance(found, ast.Call) for found in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after == before

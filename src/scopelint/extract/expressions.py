@@ -45,15 +45,13 @@ class Positions:
 
     def span(self, node: Located) -> Span:
         """Return the span of a statement or expression."""
-        end_line, end_offset = node.end_lineno or node.lineno, node.end_col_offset or 0
-        if not self._wide:
-            return Span(node.lineno, node.col_offset, end_line, end_offset)
-        return Span(
-            node.lineno,
-            self.column(node.lineno, node.col_offset),
-            end_line,
-            self.column(end_line, end_offset),
-        )
+        line, offset = node.lineno, node.col_offset
+        end_line, end_offset = node.end_lineno or line, node.end_col_offset or 0
+        if line in self._wide:
+            offset = self.column(line, offset)
+        if end_line in self._wide:
+            end_offset = self.column(end_line, end_offset)
+        return Span(line, offset, end_line, end_offset)
 
     def column(self, line: int, offset: int) -> int:
         """Return the column in code points of a UTF-8 offset into a line."""
@@ -70,32 +68,9 @@ class ExpressionReader:
 
     def __init__(self, positions: Positions) -> None:
         self._positions = positions
-        self._read: dict[int, tuple[Expression, int]] = {}
+        self._read: dict[ast.expr, tuple[Expression, int]] = {}
         self._names: dict[str, facts.Name] = {}
         self._height = 0
-        self._readers: dict[type[ast.expr], Callable[[ast.expr, int], Expression]] = {
-            ast.Constant: self._constant,
-            ast.Attribute: self._attribute,
-            ast.Call: self._call,
-            ast.Await: self._await,
-            ast.Subscript: self._subscript,
-            ast.IfExp: self._conditional,
-            ast.BoolOp: self._boolean,
-            ast.BinOp: self._binary,
-            ast.Compare: self._compare,
-            ast.UnaryOp: self._negation,
-            ast.NamedExpr: self._walrus,
-            ast.Starred: self._starred,
-            ast.List: self._display,
-            ast.Tuple: self._display,
-            ast.Set: self._display,
-            ast.Dict: self._dict,
-            ast.ListComp: self._comprehension,
-            ast.SetComp: self._comprehension,
-            ast.GeneratorExp: self._comprehension,
-            ast.DictComp: self._dict_comprehension,
-            ast.Lambda: self._lambda,
-        }
 
     def read(self, node: ast.expr | None) -> Expression:
         """Return what is known of an expression."""
@@ -132,7 +107,7 @@ class ExpressionReader:
             if self._height < 1:
                 self._height = 1
             return self._names.get(node.id) or self._named(node.id)
-        known = self._read.get(id(node))
+        known = self._read.get(node)
         if known is not None:
             expression, height = known
             if depth + height > MAX_DEPTH:
@@ -140,14 +115,14 @@ class ExpressionReader:
             if self._height < height:
                 self._height = height
             return expression
-        reader = self._readers.get(type(node))
+        reader = _READERS.get(type(node))
         if reader is None or depth >= MAX_DEPTH:
             return UNKNOWN
         outer, self._height = self._height, 0
-        expression = reader(node, depth + 1)
+        expression = reader(self, node, depth + 1)
         height = self._height + 1
         self._height = height if height > outer else outer
-        self._read[id(node)] = (expression, height)
+        self._read[node] = (expression, height)
         return expression
 
     def _constant(self, node: ast.expr, depth: int) -> Expression:
@@ -168,8 +143,8 @@ class ExpressionReader:
         assert isinstance(node, ast.Call)
         return facts.Call(
             self._at(node.func, depth),
-            tuple(self._at(argument, depth) for argument in node.args),
-            tuple((k.arg or "**", self._at(k.value, depth)) for k in node.keywords),
+            tuple([self._at(argument, depth) for argument in node.args]),
+            tuple([(k.arg or "**", self._at(k.value, depth)) for k in node.keywords]),
             self._positions.span(node),
         )
 
@@ -253,6 +228,32 @@ class ExpressionReader:
     def _lambda(self, node: ast.expr, depth: int) -> Expression:
         assert isinstance(node, ast.Lambda)
         return facts.Function(self._at(node.body, depth))
+
+
+# Not bound to a reader, which would then refer to itself and live on with the tree it has read.
+_READERS: Mapping[type[ast.expr], Callable[[ExpressionReader, ast.expr, int], Expression]] = {
+    ast.Constant: ExpressionReader._constant,
+    ast.Attribute: ExpressionReader._attribute,
+    ast.Call: ExpressionReader._call,
+    ast.Await: ExpressionReader._await,
+    ast.Subscript: ExpressionReader._subscript,
+    ast.IfExp: ExpressionReader._conditional,
+    ast.BoolOp: ExpressionReader._boolean,
+    ast.BinOp: ExpressionReader._binary,
+    ast.Compare: ExpressionReader._compare,
+    ast.UnaryOp: ExpressionReader._negation,
+    ast.NamedExpr: ExpressionReader._walrus,
+    ast.Starred: ExpressionReader._starred,
+    ast.List: ExpressionReader._display,
+    ast.Tuple: ExpressionReader._display,
+    ast.Set: ExpressionReader._display,
+    ast.Dict: ExpressionReader._dict,
+    ast.ListComp: ExpressionReader._comprehension,
+    ast.SetComp: ExpressionReader._comprehension,
+    ast.GeneratorExp: ExpressionReader._comprehension,
+    ast.DictComp: ExpressionReader._dict_comprehension,
+    ast.Lambda: ExpressionReader._lambda,
+}
 
 
 def text_literal(text: str) -> facts.Literal:

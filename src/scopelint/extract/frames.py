@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.extract.drafts import Draft
 from scopelint.extract.expressions import ExpressionReader, Positions, text_literal
-from scopelint.extract.scan import Scanner, head_expressions
+from scopelint.extract.scan import ENTERERS, Scanner, head_expressions
 from scopelint.facts import (
     UNKNOWN,
     AnchorKind,
@@ -36,35 +36,6 @@ class FrameReader:
         self._package = package
         self._drafts: list[Draft] = []
         self._work: list[_Work] = []
-        self._handlers: dict[type[ast.AST], Callable[[Draft, int, ast.AST], None]] = {
-            ast.FunctionDef: self._function,
-            ast.AsyncFunctionDef: self._function,
-            ast.ClassDef: self._class,
-            ast.Return: self._return,
-            ast.Delete: self._delete,
-            ast.Assign: self._assign,
-            ast.AnnAssign: self._annotated,
-            ast.AugAssign: self._augmented,
-            ast.For: self._for,
-            ast.AsyncFor: self._for,
-            ast.While: self._while,
-            ast.If: self._if,
-            ast.With: self._with,
-            ast.AsyncWith: self._with,
-            ast.Match: self._match,
-            ast.Raise: self._raise,
-            ast.Break: self._break,
-            ast.match_case: self._case,
-            ast.Try: self._try,
-            ast.TryStar: self._try,
-            ast.ExceptHandler: self._except,
-            ast.Assert: self._assert,
-            ast.Import: self._import,
-            ast.ImportFrom: self._import_from,
-            ast.Global: self._outer_names,
-            ast.Nonlocal: self._outer_names,
-            ast.Expr: self._expression_statement,
-        }
 
     def read(self, tree: ast.Module) -> tuple[Frame, ...]:
         """Return the frames of a module, its own first, the others in the order they begin."""
@@ -73,9 +44,9 @@ class FrameReader:
         self._push(draft, 0, tree.body)
         while self._work:
             draft, block, statement = self._work.pop()
-            handler = self._handlers.get(type(statement))
+            handler = _HANDLERS.get(type(statement))
             if handler is not None:
-                handler(draft, block, statement)
+                handler(self, draft, block, statement)
         return tuple(draft.finished() for draft in self._drafts)
 
     # --- frames -----------------------------------------------------------------------
@@ -86,8 +57,8 @@ class FrameReader:
         self._drafts.append(draft)
         return draft
 
-    def _push(self, draft: Draft, block: int, body: Iterable[ast.AST]) -> None:
-        self._work.extend((draft, block, statement) for statement in reversed(list(body)))
+    def _push(self, draft: Draft, block: int, body: Sequence[ast.AST]) -> None:
+        self._work.extend([(draft, block, statement) for statement in reversed(body)])
 
     def _function(self, draft: Draft, block: int, node: ast.AST) -> None:
         assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -157,7 +128,7 @@ class FrameReader:
     def _scan(
         self, draft: Draft, block: int, node: ast.expr | None, use: CallUse = CallUse.OTHER
     ) -> None:
-        if node is not None:
+        if node is not None and type(node) in ENTERERS:
             self._scanner.scan(draft, block, node, use)
 
     def _assign(self, draft: Draft, block: int, node: ast.AST) -> None:
@@ -370,6 +341,38 @@ class FrameReader:
         if node.name is not None:
             draft.store(block, facts.Name(node.name), UNKNOWN, self._span(node))
         self._push(draft, block, node.body)
+
+
+# Not bound to a reader, which would then refer to itself and live on with the tree it has read.
+_HANDLERS: Mapping[type[ast.AST], Callable[[FrameReader, Draft, int, ast.AST], None]] = {
+    ast.FunctionDef: FrameReader._function,
+    ast.AsyncFunctionDef: FrameReader._function,
+    ast.ClassDef: FrameReader._class,
+    ast.Return: FrameReader._return,
+    ast.Delete: FrameReader._delete,
+    ast.Assign: FrameReader._assign,
+    ast.AnnAssign: FrameReader._annotated,
+    ast.AugAssign: FrameReader._augmented,
+    ast.For: FrameReader._for,
+    ast.AsyncFor: FrameReader._for,
+    ast.While: FrameReader._while,
+    ast.If: FrameReader._if,
+    ast.With: FrameReader._with,
+    ast.AsyncWith: FrameReader._with,
+    ast.Match: FrameReader._match,
+    ast.Raise: FrameReader._raise,
+    ast.Break: FrameReader._break,
+    ast.match_case: FrameReader._case,
+    ast.Try: FrameReader._try,
+    ast.TryStar: FrameReader._try,
+    ast.ExceptHandler: FrameReader._except,
+    ast.Assert: FrameReader._assert,
+    ast.Import: FrameReader._import,
+    ast.ImportFrom: FrameReader._import_from,
+    ast.Global: FrameReader._outer_names,
+    ast.Nonlocal: FrameReader._outer_names,
+    ast.Expr: FrameReader._expression_statement,
+}
 
 
 def _case_conditions(

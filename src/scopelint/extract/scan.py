@@ -35,25 +35,20 @@ class Scanner:
             if is_done:
                 self._leave(node, use, block, is_quoted)
             else:
-                _ENTERERS[type(node)](self, node, use, block, is_quoted)
+                ENTERERS[type(node)](self, node, use, block, is_quoted)
 
     def _push(
         self, node: ast.AST, block: int, is_quoted: bool, use: CallUse = CallUse.OTHER
     ) -> None:
-        # Constants and names, most of all nodes, have no events.
-        if type(node) in _ENTERERS:
+        if type(node) in ENTERERS:
             self._pending.append((node, use, block, False, is_quoted))
 
     def _push_parts(self, node: ast.AST, block: int, is_quoted: bool) -> None:
-        parts: list[ast.AST] = []
-        for name in node._fields:
+        for name in _PARTS[type(node)]:
             value = getattr(node, name)
-            if type(value) is list:
-                parts.extend(value)
-            else:
-                parts.append(value)
-        for part in reversed(parts):
-            self._push(part, block, is_quoted)
+            for part in reversed(value) if type(value) is list else (value,):
+                if type(part) in ENTERERS:
+                    self._pending.append((part, CallUse.OTHER, block, False, is_quoted))
 
     def _enter_parts(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         self._push_parts(node, block, is_quoted)
@@ -89,11 +84,13 @@ class Scanner:
     def _enter_call(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         assert isinstance(node, ast.Call)
         self._pending.append((node, use, block, True, is_quoted))
-        parts = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if node.args and node.keywords:
+        parts = node.args
+        if node.keywords:
+            parts = [*parts, *[keyword.value for keyword in node.keywords]]
             parts.sort(key=start)
         for part in reversed(parts):
-            self._push(part, block, is_quoted)
+            if type(part) in ENTERERS:
+                self._pending.append((part, CallUse.OTHER, block, False, is_quoted))
         self._push(_chain_base(node.func), block, is_quoted)
 
     def _enter_conditional(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
@@ -160,7 +157,8 @@ class Scanner:
                 raise AssertionError(f"nothing to leave: {node!r}")
 
 
-_ENTERERS: Mapping[type[ast.AST], Callable[[Scanner, ast.AST, CallUse, int, bool], None]] = {
+# Constants and names, most of all nodes, have no events and are not entered.
+ENTERERS: Mapping[type[ast.AST], Callable[[Scanner, ast.AST, CallUse, int, bool], None]] = {
     **dict.fromkeys(
         (
             ast.BinOp, ast.BoolOp, ast.Compare, ast.FormattedValue, ast.List, ast.Set, ast.Slice,
@@ -180,6 +178,11 @@ _ENTERERS: Mapping[type[ast.AST], Callable[[Scanner, ast.AST, CallUse, int, bool
     ast.JoinedStr: Scanner._enter_quoted,
     ast.Lambda: Scanner._enter_lambda,
 }  # fmt: skip
+# The fields of a node that can hold such parts, the last one first.
+_PARTS: Mapping[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in reversed(kind._fields) if name not in ("op", "ops", "ctx"))
+    for kind in ENTERERS
+}
 
 
 def head_expressions(arguments: ast.arguments) -> list[ast.expr]:

@@ -134,9 +134,7 @@ class Guards:
     def _uses(self, ref: FrameRef) -> Iterator[Where]:
         """Yield every point that names a class or function other than to look at it."""
         name = self._modules.frame(ref).name
-        for path in sorted(
-            self._modules.mentioned(name), key=lambda path: (path != ref.path, path)
-        ):
+        for path in self._modules.nearest(self._modules.mentioned(name), ref.path):
             module = self._modules.facts(path)
             for number, frame in () if module is None else self._modules.naming(module, name):
                 if any(

@@ -79,6 +79,10 @@ class Modules:
             self._mentions[word, look] = tuple(sorted(self._mentioning(word, look)))
         return self._mentions[word, look]
 
+    def nearest(self, paths: Iterable[str], first: str) -> Sequence[str]:
+        """Return files in the order in which to look for one example: those read before first."""
+        return sorted(paths, key=lambda path: (path != first, path not in self._facts, path))
+
     def naming(self, module: ModuleFacts, name: str) -> Iterator[tuple[int, Frame]]:
         """Yield the frames of a file, with their numbers, that may have a name in what they do.
 
