@@ -134,6 +134,12 @@ def test_a_file_that_does_not_parse_exits_with_one(project: Path) -> None:
         assert result.stdout.startswith("broken.py:1:22: invalid-syntax: ")
 
 
+def test_full_shows_where_a_file_does_not_parse(project: Path) -> None:
+    (project / "broken.py").write_text("x = 1\ndef __aenter__(:\n", encoding="utf-8")
+    result = run("check", "--output-format", "full", at=project)
+    assert "\n2 | def __aenter__(:\n  |                ^\n" in result.stdout
+
+
 def test_a_file_that_cannot_matter_need_not_parse_unless_it_is_named(project: Path) -> None:
     (project / "broken.py").write_text("def f(:\n", encoding="utf-8")
     assert run("check", at=project).stdout == "All checks passed!\n"
@@ -366,6 +372,7 @@ def test_a_fix_of_standard_input_touches_no_other_file(dirty: Path) -> None:
     [
         (["-", "a.py"], "Standard input (-) can be checked alone, not with other paths."),
         (["--stdin-filename", "a.py"], "--stdin-filename needs `-` for a path."),
+        (["--select", ""], "--select names no rule; leave it out to check for all."),
         (["--per-file-ignores", "SCP102"], "takes `PATTERN:RULE`, not `SCP102`"),
         (["--per-file-ignores", "a.py:SCP9"], "unknown rule selector `SCP9`; did you mean"),
         (["--target-version", "2.7"], "the command line: `target-version` must be a version"),

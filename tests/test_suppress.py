@@ -34,6 +34,7 @@ def codes(report: Report) -> list[str]:
         ("#scopelint:ignore[SCP102]", ""),
         ("# scopelint: ignore[manual-scope-entry] see #364, later", "see #364, later"),
         ("# scopelint: ignore [ SCP102 ,SCP001 ] why", "why"),
+        ("# scopelint: ignore[SCP102]: why: because", "why: because"),
         ("# pragma: no cover # scopelint: ignore[SCP102] why # noqa: E501", "why"),
         ("# noqa: SCP102", ""),
         ("# NoQA : e501 scp102 why", "why"),

@@ -215,9 +215,10 @@ class Outcome(Record, frozen=True):
 class Report(Record, frozen=True):
     """The outcome of one run: findings in the order path, span, code; failures by path.
 
-    ``texts`` holds the source text of every file with a site of a finding; formats that print
-    no source leave it empty. ``suppressed`` has what a comment or the baseline silences, in the
-    order of findings. ``accepted`` is the baseline without the entries that are ``gone``.
+    ``texts`` holds the source text of every file with a site of a finding or of a syntax error;
+    formats that print no source leave it empty. ``suppressed`` has what a comment or the baseline
+    silences, in the order of findings. ``accepted`` is the baseline without the entries that are
+    ``gone``.
     """
 
     findings: tuple[Finding, ...]

@@ -402,14 +402,23 @@ def _report(
     failures = [*discovery.failures, *(one for outcome in outcomes for one in outcome.failures)]
     sites = {finding.site for finding in findings}
     sites |= {related.site for finding in findings for related in finding.related}
-    shown = sorted({s.path for s in sites}) if config.output_format is OutputFormat.FULL else ()
+    paths = {s.path for s in sites} | {one.path for one in failures if one.span is not None}
+    shown = sorted(paths) if config.output_format is OutputFormat.FULL else ()
     return Report(
         findings=tuple(findings),
         failures=tuple(sorted(failures, key=lambda failure: failure.path)),
         files_checked=sum(len(project.selected) for project in discovery.projects),
-        texts={path: texts.get(path) or source.decode(source.read(path)) for path in shown},
+        texts={path: text for path in shown if (text := texts.get(path) or _text(path))},
         suppressed=tuple(sorted(suppressed, key=lambda one: _order(one.finding))),
     )
+
+
+def _text(path: str) -> str:
+    """Return the text of a file that is shown, nothing of one that is no text."""
+    try:
+        return source.decode(source.read(path))
+    except (OSError, *source.UNREADABLE):
+        return ""
 
 
 def _order(finding: Finding) -> tuple[Site, str, str]:

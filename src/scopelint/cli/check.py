@@ -32,6 +32,27 @@ if TYPE_CHECKING:
     from scopelint.model import Report
 
 
+class CheckOptions(ProjectOptions):
+    """What the options of this command give beside those, under the names of its parameters."""
+
+    output_format: str | None
+    output_file: str | None
+    statistics: bool
+    color: str
+    quiet: bool
+    verbose: bool
+    exit_zero: bool
+    show_files: bool
+    show_settings: bool
+    jobs: int | None
+    no_cache: bool
+    cache_dir: str | None
+    no_prescan: bool
+    add_ignore: str | None
+    baseline: str | None
+    write_baseline: str | None
+
+
 @click.command("check", cls=Command)
 @project_options
 @click.option(
@@ -79,78 +100,70 @@ if TYPE_CHECKING:
 @click.option("--no-prescan", is_flag=True, help="Analyze every file: slower, same findings.")
 @accept_options
 @fix_options
-def command(
-    output_format: str | None,
-    output_file: str | None,
-    statistics: bool,
-    color: str,
-    quiet: bool,
-    verbose: bool,
-    exit_zero: bool,
-    show_files: bool,
-    show_settings: bool,
-    jobs: int | None,
-    no_cache: bool,
-    cache_dir: str | None,
-    no_prescan: bool,
-    add_ignore: str | None,
-    baseline: str | None,
-    write_baseline: str | None,
-    wishes: Wishes,
-    **options: Unpack[ProjectOptions],
-) -> int:
+def command(wishes: Wishes, **options: Unpack[CheckOptions]) -> int:
     """Check files and directories, by default the working directory.
 
     RULES are codes, prefixes of codes, names or ALL, separated by commas; the more specific
     selector wins. `scopelint rule --all` tells what there is.
     """
-    config = config_of(options)
-    more = {
-        "fixable": words(wishes.fixable),
-        "unfixable": words(wishes.unfixable),
-        "cache-dir": cache_dir,
-    }
-    config = replace(
-        config,
-        output_file=output_file,
-        statistics=statistics,
-        color=Color(color),
-        quiet=quiet,
-        verbose=verbose,
-        prescan=not no_prescan,
-        baseline=baseline,
-        overrides={**config.overrides, **{name: value for name, value in more.items() if value}},
-        is_cached=not no_cache,
-        jobs=jobs or _cores(),
-    )
-    if show_files or show_settings:
-        write((_files if show_files else _settings)(config))
+    config = _config(options, wishes)
+    if options["show_files"] or options["show_settings"]:
+        write((_files if options["show_files"] else _settings)(config))
         return CLEAN
-    config = replace(config, output_format=_format(output_format, config))
-    if statistics and not (config.output_format.is_for_people or _is_json(config)):
+    config = replace(config, output_format=_format(options["output_format"], config))
+    if config.statistics and not (config.output_format.is_for_people or _is_json(config)):
         raise click.UsageError("--statistics has the formats full, concise, grouped and json.")
+    add_ignore, write_baseline = options["add_ignore"], options["write_baseline"]
     if wishes.are_any and (add_ignore is not None or write_baseline is not None):
         raise click.UsageError("Fix first, then accept what is left with a run of its own.")
     if add_ignore is not None:
         return accepting.add_comments(config, add_ignore)
-    if write_baseline is not None and baseline is None:
+    if write_baseline is not None and config.baseline is None:
         return accepting.record(config, write_baseline)
     if wishes.are_any:
         code = fix(config, wishes, lambda done: _write_report(done.report, config))
-        return CLEAN if exit_zero and code == FOUND else code
+    else:
+        code = _check(config, write_baseline)
+    return CLEAN if options["exit_zero"] and code == FOUND else code
+
+
+def _config(options: CheckOptions, wishes: Wishes) -> Config:
+    config = config_of(options)
+    more = {
+        "fixable": words(wishes.fixable),
+        "unfixable": words(wishes.unfixable),
+        "cache-dir": options["cache_dir"],
+    }
+    return replace(
+        config,
+        output_file=options["output_file"],
+        statistics=options["statistics"],
+        color=Color(options["color"]),
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+        prescan=not options["no_prescan"],
+        baseline=options["baseline"],
+        overrides={**config.overrides, **{name: value for name, value in more.items() if value}},
+        is_cached=not options["no_cache"],
+        jobs=options["jobs"] or _cores(),
+    )
+
+
+def _check(config: Config, write_baseline: str | None) -> int:
+    """Report what is found, and return the exit code."""
     started = time.monotonic()
     clock = Clock()
     report = _checked(config, clock)
     with clock.during(Stage.REPORT):
         _write_report(report, config)
-    if baseline is not None:
+    if config.baseline is not None:
         accepting.compare(config, report, write_baseline)
-    if verbose:
+    if config.verbose:
         seconds = time.monotonic() - started
         files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
         complain(f"Checked {files} in {seconds:.2f} s.")
         complain("\n".join(f"  {line}" for line in clock.lines()))
-    return CLEAN if exit_zero else _exit_code(report)
+    return _exit_code(report)
 
 
 def _cores() -> int:

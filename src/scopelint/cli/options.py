@@ -77,6 +77,8 @@ def config_of(options: ProjectOptions) -> Config:
     paths = options["paths"]
     if "" in paths:
         raise click.UsageError("A path is empty.")
+    if options["select"] and not words(options["select"]):
+        raise click.UsageError("--select names no rule; leave it out to check for all.")
     is_stdin = "-" in paths
     if is_stdin and len(paths) > 1:
         raise click.UsageError("Standard input (-) can be checked alone, not with other paths.")

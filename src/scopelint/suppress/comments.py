@@ -155,7 +155,7 @@ def _directives(comment: str, line: int, column: int) -> Iterator[Directive]:
         if form is None:
             continue
         span = Span(line, column + match.start(), line, column + match.end())
-        reason = match["reason"].strip()
+        reason = match["reason"].strip().removeprefix(":").lstrip()
         yield Directive(form, names, reason, match[0], listing, span, whole, line, line)
 
 
