@@ -194,9 +194,10 @@ def test_a_closed_pipe_is_no_error(dirty: Path) -> None:
     assert (result.returncode, result.stderr) == (1, b"")
 
 
-def test_nothing_to_report_imports_nothing_heavy(project: Path) -> None:
+@pytest.mark.parametrize("command", ["check", "fix"])
+def test_nothing_to_report_imports_nothing_heavy(project: Path, command: str) -> None:
     code = (
-        "import sys; from scopelint.cli import main; sys.argv = ['scopelint', 'check']; main();"
+        f"import sys; from scopelint.cli import main; sys.argv = ['', '{command}']; main();"
         "print(sorted({'libcst', 'rich', 'multiprocessing'} & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -7,7 +7,7 @@ import gc
 import os
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
@@ -44,7 +44,10 @@ if TYPE_CHECKING:
     # where it is used.
     from scopelint.analysis import Files
     from scopelint.fix.rounds import State
+    from scopelint.index import ProjectIndex
     from scopelint.rule import Nomination
+
+    _Nominated: TypeAlias = tuple[Files, ProjectIndex, Mapping[str, Sequence[Nomination]]]
 
 # Options that say where things are kept and how they are shown.
 _BESIDE_OUTCOMES = ("cache-dir", "output-format")
@@ -162,9 +165,7 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     Every round looks at all files and all rules, for a fix may have its effects anywhere. Raises
     `ScopelintError` as `check` does.
     """
-    # A run that only checks does without.
     from scopelint.analysis import unread
-    from scopelint.fix.rounds import fixed, groups
 
     names = _names()
     configuration = Configuration(config)
@@ -175,6 +176,14 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     report = FixReport(Report((), (), 0))
     for project in discovery.projects:
         files = _opened(config, configuration, steps, ProjectMemory(project, None))
+        first = _nominated(files, {})
+        if not first[-1] and not files.commented:
+            failures = unread(files, [*files.seeds, *sorted(project.named)])
+            outcomes.append(Outcome((), (), failures))
+            continue
+        # It imports LibCST, which a clean project does without.
+        from scopelint.fix.rounds import fixed, groups
+
         fixable = configuration.at(project.root).fixable_codes(names)
 
         def is_allowed(
@@ -182,7 +191,7 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
         ) -> bool:
             return finding.code in fixable and files.is_selected(finding)
 
-        done = fixed(functools.partial(_look, files), files.is_on, is_allowed, choose)
+        done = fixed(functools.partial(_look, files, first), files.is_on, is_allowed, choose)
         texts.update({files.absolute(path): text for path, text in done.texts.items()})
         left = (finding for finding in done.state.findings if files.is_on(finding))
         silenced = (one for one in done.state.suppressed if files.is_on(one.finding))
@@ -220,18 +229,25 @@ def _repairable(outcome: Outcome, settings: Settings, root: str) -> Outcome:
     return replace(outcome, findings=tuple(findings)) if barred else outcome
 
 
-def _look(files: Files, texts: Mapping[str, str]) -> State:
-    """Look at all files of a project with some texts in the place of those on disk."""
-    from scopelint.analysis import Chosen, flagged, index_of, nominated_in, planner_for, settled
-    from scopelint.fix.rounds import State
+def _nominated(files: Files, texts: Mapping[str, str]) -> _Nominated:
+    """Return all files with some texts in the place of those on disk, and what rules nominate."""
+    from scopelint.analysis import Chosen, index_of, nominated_in
 
     changed = files.with_texts(texts)
     changed.chosen = Chosen({})
     changed.project = replace(changed.project, selected=frozenset(changed.project.files))
     index = index_of(changed)
+    return changed, index, nominated_in(changed, index)
+
+
+def _look(files: Files, first: _Nominated, texts: Mapping[str, str]) -> State:
+    """Return what is found with some texts; ``first`` is what is nominated without any."""
+    from scopelint.analysis import flagged, planner_for, settled
+    from scopelint.fix.rounds import State
+
+    changed, index, nominated = _nominated(files, texts) if texts else first
     planner = planner_for(changed, index)
-    found = flagged(changed, index, nominated_in(changed, index), planner)
-    return State(*settled(changed, found), planner)
+    return State(*settled(changed, flagged(changed, index, nominated, planner)), planner)
 
 
 def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]]:
