@@ -62,8 +62,8 @@ def client():
 from camel.utils.mcp_client import MCPClient
 
 def client():
-    one = MCPClient(SERVER)
-    return one.connect, one.disconnect
+    one = MCPClient({**SERVER, "timeout": 60})
+    return one.__aenter__, lambda: one.__aexit__(None, None, None)
 """,
 }
 
