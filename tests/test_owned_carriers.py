@@ -145,6 +145,47 @@ lines\"\"\",
 """ in fixed(tmp_path, text)
 
 
+LOCAL = """\
+import mcp
+
+
+class Wrapper:
+    def __init__(self, session):
+        self.session = session
+
+    async def close(self):
+        await self.session.__aexit__(None, None, None)
+
+
+async def connect(read, write):
+    session = mcp.ClientSession(read, write)
+    await session.__aenter__()
+    return Wrapper(session)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("", "", "what it is given to leaves it (client.py:9)"),
+        (
+            "return Wrapper(session)",
+            "return session",
+            "who is given it may leave it (client.py:15)",
+        ),
+        ("await self.session.__aexit__(None, None, None)", "del self.session", None),
+    ],
+)
+def test_a_local_name_of_what_another_may_leave_gets_no_owner(
+    tmp_path: Path, old: str, new: str, reason: str | None
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "client"\n', "utf-8")
+    (tmp_path / "client.py").write_text(LOCAL.replace(old, new), "utf-8")
+    report = check(Config(paths=(str(tmp_path),), select=("SCP102",)))
+    entries = [f for f in report.findings if "entered" in f.message]
+    assert [finding.fix_refused for finding in entries] == [reason]
+
+
 def refusals(root: Path, text: str) -> dict[str, str | None]:
     """Return why the context managers of a file get no owner."""
     (root / "pyproject.toml").write_text('[project]\nname = "client"\n', "utf-8")

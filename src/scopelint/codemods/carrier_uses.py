@@ -57,6 +57,14 @@ class Survey:
         return Use.OTHER in self.uses.values()
 
     @property
+    def given_away(self) -> cst.CSTNode | None:
+        """Return the first mention that gives it to somebody, but for arguments of calls."""
+        others = (node for node, use in self.uses.items() if use is Use.OTHER)
+        parents = {node: self.tree.parent(node) for node in others}
+        asked = (cst.Attribute, cst.Arg)
+        return next((n for n, parent in parents.items() if not isinstance(parent, asked)), None)
+
+    @property
     def called(self) -> frozenset[cst.CSTNode]:
         """Return the calls that enter or leave it."""
         methods = [self.tree.parent(node) for node, use in self.uses.items() if use is Use.METHOD]

@@ -55,6 +55,8 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         module.path: surveyed(workspace.tree(module.path), _kept(workspace, key, module))
         for module in files
     }
+    if is_local:
+        _check_others(workspace, key, surveys[key.owner.path])
     _check_found(workspace, key, operations, surveys)
     is_shared = any(survey.is_shared or survey.made_in_place for survey in surveys.values())
     if is_shared:
@@ -100,6 +102,29 @@ def _check(workspace: Workspace, operation: Operation) -> None:
             raise workspace.refused(f"`{name}` waits for no other task", operation.where)
         case _:
             return
+
+
+def _check_others(workspace: Workspace, key: ObjectKey, survey: Survey) -> None:
+    """Refuse a local name of what somebody else may leave, who was given it."""
+    if survey.given_away is not None:
+        raise survey.tree.refused("who is given it may leave it", survey.given_away)
+    index = workspace.index
+    for operation in index.lifetimes.operations:
+        if operation.key == key or operation.act is not Act.EXIT:
+            continue
+        names = [(operation.key.owner, operation.key.name)]
+        for store in index.lifetimes.stores(operation.key):
+            if isinstance(store.value, facts.Name):
+                names.append((store.where.ref, store.value.id))
+        for ref, name in names:
+            for parameter in index.modules.frame(ref).parameters:
+                given = index.inference.classes.arguments(ref, parameter)
+                if (
+                    parameter.name == name
+                    and not parameter.is_variadic
+                    and any(index.objects.key(value, where) == key for value, where in given)
+                ):
+                    raise workspace.refused("what it is given to leaves it", operation.where)
 
 
 def _check_found(
