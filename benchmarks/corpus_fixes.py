@@ -278,6 +278,12 @@ def _new_errors(before: _Types, after: _Types) -> Iterator[str]:
             continue
         # What was wrong with an argument of a call that is gone is now wrong with its value.
         went = [text for told in gone if told[0] == path for text in before.said[told]]
-        names = re.findall(r'"([^"]*)"', after.said[path, message][-1])
-        if not names or not any(all(name in text for name in names) for text in went):
+        fresh = Counter(after.said[path, message]) - Counter(before.said.get((path, message), []))
+        if not all(any(_is_same(each, text) for text in went) for each in fresh):
             yield f"{path}: mypy now says: {message}"
+
+
+def _is_same(message: str, other: str) -> bool:
+    """Say whether one error names nothing but what another one names."""
+    names = re.findall(r'"([^"]*)"', message)
+    return bool(names) and all(name in other for name in names)

@@ -65,7 +65,8 @@ def test_an_error_that_is_told_in_another_way_is_not_new(tmp_path: Path) -> None
     (tree / "setup.cfg").touch()
     lines = ["import anyio", "import asyncio", "", "", "async def number() -> int:"]
     lines += ["    return 1", "", "", "async def main() -> None:", "    text = str(anyio)"]
-    lines += ["    text = await asyncio.wait_for(number(), 1)", "    print(text)", ""]
+    lines += ["    text = await asyncio.wait_for(number(), 1)", "    print(text)"]
+    lines += ["    other = 1", "    other = ''", ""]
     (tree / "waits.py").write_text("\n".join(lines))
     done = fixed(tree, tmp_path)
     assert "+        text = await number()\n" in done.diff
