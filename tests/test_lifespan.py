@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scopelint.config import Config
+from scopelint.fix.edits import applied
 from scopelint.model import Applicability, Finding, Fix
 from scopelint.pipeline import check
 
@@ -200,6 +201,24 @@ def fix_of(findings: list[Finding]) -> Fix:
 
 def test_a_pair_that_forwards_all_is_fixed_safely(tmp_path: Path) -> None:
     assert fix_of(found(tmp_path, PLAIN)).applicability is Applicability.SAFE
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_kept_in_front"),
+    [
+        ("if self._tg: raise RuntimeError", True),
+        ("if self._tg:\n            raise RuntimeError", True),
+        ("if (tg := self._tg) is not None:\n            raise RuntimeError(tg)", False),
+    ],
+)
+def test_what_refuses_a_second_enter_stays_in_front_of_it(
+    refusal: str, is_kept_in_front: bool, tmp_path: Path
+) -> None:
+    body = PLAIN.replace("self._tg = ", f"{refusal}\n        self._tg = ")
+    edits = [(edit.site.span, edit.content) for edit in fix_of(found(tmp_path, body)).edits]
+    text = applied((tmp_path / "app.py").read_text("utf-8"), edits)
+    before, _, after = text.partition("self._lifespan_manager = ")
+    assert ("raise" in before, "raise" in after) == (is_kept_in_front, not is_kept_in_front)
 
 
 def test_a_subclass_with_a_pair_makes_it_unsafe(tmp_path: Path) -> None:

@@ -263,8 +263,15 @@ def _is_refusal(statement: _Statement) -> bool:
     """Say whether a statement only raises something under a condition."""
     if not isinstance(statement, cst.If) or statement.orelse is not None:
         return False
-    lines = statement.body.body
-    return len(lines) == 1 and isinstance(getattr(lines[0], "body", [None])[0], cst.Raise)
+    if any(isinstance(node, cst.NamedExpr) for node in values_of(statement.test)):
+        return False  # what follows may look at it
+    match statement.body:
+        case cst.IndentedBlock(body=[cst.SimpleStatementLine(body=[cst.Raise()])]):
+            return True
+        case cst.SimpleStatementSuite(body=[cst.Raise()]):
+            return True
+        case _:
+            return False
 
 
 def _returned(statement: _Statement) -> cst.Return | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scopelint.codemods import Import, RefusedError, Rewritten, UnreadableError
+from scopelint.codemods.clashes import check_names
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import parse
 from scopelint.fix import (
@@ -144,4 +145,5 @@ def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> 
     if len(rewritten) > 1:
         module = parse(_edited(before, rewritten))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
+    check_names(path, before, module.code, wanted)
     return settled(before, module, wanted, workspace.package(path))
