@@ -186,6 +186,12 @@ def test_a_local_name_of_what_another_may_leave_gets_no_owner(
     assert [finding.fix_refused for finding in entries] == [reason]
 
 
+def test_what_another_attribute_is_given_too_stays_what_it_is(tmp_path: Path) -> None:
+    created = CREATION.replace(" = ", " = self.shown = ", 1)
+    after = fixed(tmp_path, CLASS.replace(CREATION, created).replace(CALL, "self.shown.ping()"))
+    assert f"        {created}\n        self._session_owner = own(self._session)\n" in after
+
+
 def refusals(root: Path, text: str) -> dict[str, str | None]:
     """Return why the context managers of a file get no owner."""
     (root / "pyproject.toml").write_text('[project]\nname = "client"\n', "utf-8")

@@ -385,6 +385,10 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
         },
         "`q._tg` is given something else than a new group (test_a.py:8)",
     ),
+    "another attribute is given it, too": (
+        {"a.py": QUERY.replace("self._tg = any", "self._tg = self.other = any")},
+        "it is stored elsewhere (a.py:6)",
+    ),
     "deleted": (
         {"a.py": f"{QUERY}\n    def forget(self):\n        del self._tg\n"},
         "`self._tg` is deleted (a.py:13)",

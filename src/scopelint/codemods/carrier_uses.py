@@ -54,7 +54,9 @@ class Survey:
     @property
     def is_shared(self) -> bool:
         """Say whether something needs the object itself."""
-        return Use.OTHER in self.uses.values()
+        return Use.OTHER in self.uses.values() or any(
+            use is Use.STORE and _is_given_to_others(self, node) for node, use in self.uses.items()
+        )
 
     @property
     def given_away(self) -> cst.CSTNode | None:
@@ -130,6 +132,14 @@ def _use(survey: Survey, node: cst.CSTNode) -> Use:
             return Use.TEST
         case _:
             return Use.TEST if is_tested(tree, node) else Use.OTHER
+
+
+def _is_given_to_others(survey: Survey, node: cst.CSTNode) -> bool:
+    """Say whether ``a = b = c`` gives something else what it gives a mention."""
+    statement = survey.tree.parent(survey.tree.parent(node))
+    if not isinstance(statement, cst.Assign) or is_none(statement.value):
+        return False
+    return not _all_certain(survey, _targets(statement))
 
 
 def _in_tuple(survey: Survey, element: cst.CSTNode) -> Use:

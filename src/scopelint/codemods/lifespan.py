@@ -189,9 +189,10 @@ class _Lifespan:
         if not after:
             block = block.with_changes(body=block.body.with_changes(body=()))
         before = list(found.before)
-        # A second enter must not take the place of the first: what refuses it stays in front.
-        while before and not self._scope.mixin and _is_refusal(before[0]):
-            self._refusals.append(before.pop(0))
+        if not self._scope.mixin:
+            # A second enter must not take the place of the first: what refuses it stays in front.
+            count = _count_to_refusal(before)
+            self._refusals, before = before[:count], before[count:]
         return before, block, given if found.given is None else found.given
 
     def _index(self, body: Sequence[_Statement], call: cst.Call) -> int:
@@ -257,6 +258,25 @@ def _line(part: cst.BaseSmallStatement) -> cst.SimpleStatementLine:
 
 def _guarded(body: Sequence[_Statement], always: Sequence[_Statement]) -> cst.Try:
     return cst.Try(body=cst.IndentedBlock(body), finalbody=cst.Finally(cst.IndentedBlock(always)))
+
+
+def _count_to_refusal(before: Sequence[_Statement]) -> int:
+    """Return how many statements stand before, or are, refusals, and give nothing a name."""
+    count = 0
+    for number, statement in enumerate(before, 1):
+        if _is_refusal(statement):
+            count = number
+        elif not _only_calls(statement):
+            break
+    return count
+
+
+def _only_calls(statement: _Statement) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and all(
+        isinstance(part, cst.Expr)
+        and not any(isinstance(node, cst.NamedExpr | cst.Yield) for node in values_of(part))
+        for part in statement.body
+    )
 
 
 def _is_refusal(statement: _Statement) -> bool:

@@ -281,6 +281,11 @@ class _Owner:
             self._refuse(f"what `{spelled(target)}` is, is not known", target)
         if made not in self._creations:
             self._refuse(f"`{spelled(target)}` is given something else than a new group", target)
+        statement = self._tree.statement(target)
+        part = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+        others = part.targets if isinstance(part, cst.Assign) else ()
+        if any(self._verdict(each.target) is not True for each in others):
+            self._refuse("it is stored elsewhere", target)
         if isinstance(made, cst.Call) and made.args:
             self._refuse("the group is made with arguments", made)
         self.is_named = True

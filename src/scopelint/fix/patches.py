@@ -71,16 +71,17 @@ def _files_with(workspace: Workspace, word: str) -> list[str]:
 def _line_of_patch(text: str, module: str, name: str) -> int | None:
     """Return the line of a string that names something in a module or, dotted, in any.
 
-    `"package.module.asyncio.sleep"` and `asyncio, "sleep"` reach the same.
+    `"package.module.asyncio.sleep"` and `asyncio, "sleep"` reach the same, and so does
+    `multiple(asyncio, sleep=...)`.
     """
     owner, _, last = name.rpartition(".")
     patterns = [rf"(?:\b{module}|\}}|[\"'])\.{re.escape(name)}[\"']"]
     if owner:
-        patterns += [
-            rf"[\"']{re.escape(name)}[\"']",
-            rf"(?<!\w){re.escape(owner)}\s*,\s*[\"']{last}[\"']",
-        ]
-    else:
-        patterns.append(rf"(?<!\w){module}\s*,\s*[\"']{last}[\"']")
+        patterns.append(rf"[\"']{re.escape(name)}[\"']")
+    before = rf"(?<!\w){re.escape(owner or module)}[\"']?\s*,\s*"
+    patterns += [
+        rf"{before}(?:\w+\s*=\s*)?[\"']{last}[\"']",
+        rf"\bmultiple\([^()]*?{before}(?:[^()]*,\s*)?{last}\s*=",
+    ]
     found = re.search("|".join(patterns), text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
