@@ -346,3 +346,15 @@ def test_words_are_learnt_anew_and_first_words_before_all_others() -> None:
     other.learn("a.py", b"import trio")
     assert [*other.having(b"trio"), *other.having(b"anyio")] == ["a.py"]
     assert list(words.having(b"anyio")) == ["a.py"]
+
+
+def test_what_is_learnt_of_a_changed_file_in_part_is_not_taken_for_all() -> None:
+    words = Words()
+    words.learn("a.py", b"one anyio")
+    assert not words.lacks("a.py", b"two")
+    words.learn("a.py", b"two anyio", is_whole=False)
+    assert words.lacks("a.py", b"two")
+    assert not words.lacks("a.py", b"anyio")
+    words.learn("a.py", b"two anyio")
+    assert list(words.having(b"two")) == ["a.py"]
+    assert list(words.having(b"one")) == []

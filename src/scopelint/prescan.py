@@ -131,6 +131,7 @@ class Words:
             self._whole.add(path)
         else:
             words = (word for word in FIRST_WORDS if finds(raw, Look.MENTION, word))
+            self._whole.discard(path)
         self._latest[path] = len(self._paths)
         self._paths.append(path)
         self._starts.append(len(self._text))
