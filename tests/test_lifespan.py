@@ -209,6 +209,7 @@ def test_a_pair_that_forwards_all_is_fixed_safely(tmp_path: Path) -> None:
         ("if self._tg: raise RuntimeError", True),
         ("if self._tg:\n            raise RuntimeError", True),
         ("print()\n        if self._tg:\n            raise RuntimeError", True),
+        ("self.n = 1\n        if self.n:\n            raise RuntimeError", True),
         ("x = 1\n        if x:\n            raise RuntimeError(x)", False),
         ("if (tg := self._tg) is not None:\n            raise RuntimeError(tg)", False),
     ],

@@ -266,17 +266,22 @@ def _count_to_refusal(before: Sequence[_Statement]) -> int:
     for number, statement in enumerate(before, 1):
         if _is_refusal(statement):
             count = number
-        elif not _only_calls(statement):
+        elif not _names_nothing(statement):
             break
     return count
 
 
-def _only_calls(statement: _Statement) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and all(
-        isinstance(part, cst.Expr)
-        and not any(isinstance(node, cst.NamedExpr | cst.Yield) for node in values_of(part))
-        for part in statement.body
-    )
+def _names_nothing(statement: _Statement) -> bool:
+    """Say whether a line only calls and stores to attributes, so that no later one needs it."""
+    if not isinstance(statement, cst.SimpleStatementLine):
+        return False
+    for part in statement.body:
+        targets = [each.target for each in getattr(part, "targets", ())]
+        is_fine = isinstance(part, cst.Expr | cst.Assign)
+        if not is_fine or not all(isinstance(target, cst.Attribute) for target in targets):
+            return False
+    nodes = values_of(statement)
+    return not any(isinstance(node, cst.NamedExpr | cst.Yield) for node in nodes)
 
 
 def _is_refusal(statement: _Statement) -> bool:
