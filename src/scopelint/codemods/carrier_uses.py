@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scopelint.codemods.mentions import check_string, is_tested, spoken, verdict
+from scopelint.codemods.mentions import check_string, is_tested, partner, spoken, verdict
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
 
@@ -145,15 +145,10 @@ def _is_given_to_others(survey: Survey, node: cst.CSTNode) -> bool:
 def _in_tuple(survey: Survey, element: cst.CSTNode) -> Use:
     """Return what a mention in ``a, b = c, d`` is for."""
     group = survey.tree.parent(element)
-    assignment = survey.tree.parent(group)
-    if isinstance(assignment, cst.AssignTarget):
+    if isinstance(survey.tree.parent(group), cst.AssignTarget):
         return Use.STORE
-    if isinstance(assignment, cst.Assign) and isinstance(group, cst.Tuple):
-        partners = _partners(assignment)
-        position = list(group.elements).index(element)  # type: ignore[arg-type]  # it is one of them
-        if partners is not None and _all_certain(survey, [partners[position][0]]):
-            return Use.READ
-    return Use.OTHER
+    pair = partner(survey.tree, element)
+    return Use.READ if pair is not None and _all_certain(survey, [pair[0]]) else Use.OTHER
 
 
 def _if_uncertain(survey: Survey, node: cst.CSTNode, use: Use) -> Use | None:
@@ -188,31 +183,15 @@ def _targets(statement: cst.Assign | cst.AnnAssign) -> list[cst.BaseExpression]:
     return [target.target for target in statement.targets]
 
 
-def _partners(
-    statement: cst.Assign,
-) -> list[tuple[cst.BaseExpression, cst.BaseExpression]] | None:
-    """Return the targets of ``a, b = c, d`` with their values, ``None`` if it is none."""
-    match statement:
-        case cst.Assign(
-            targets=[cst.AssignTarget(target=cst.Tuple(elements=targets))],
-            value=cst.Tuple(elements=values),
-        ) if len(targets) == len(values):
-            if not any(isinstance(each, cst.StarredElement) for each in (*targets, *values)):
-                return [(t.value, v.value) for t, v in zip(targets, values, strict=True)]
-    return None
-
-
 def given(tree: Tree, target: cst.CSTNode) -> cst.BaseExpression | None:
     """Return what a mention is given by the statement that stores to it."""
     parent = tree.parent(target)
     if isinstance(parent, cst.AnnAssign):
         return parent.value
     if isinstance(parent, cst.Element):
-        statement = tree.parent(tree.parent(tree.parent(parent)))
-        partners = _partners(statement) if isinstance(statement, cst.Assign) else None
-        for mine, value in partners or ():
-            if mine is target:
-                return value
+        pair = partner(tree, parent)
+        if pair is not None and pair[0] is target:
+            return pair[1]
         raise tree.refused(f"what `{spelled(target)}` is given cannot be told", target)
     statement = tree.parent(parent)
     assert isinstance(statement, cst.Assign)

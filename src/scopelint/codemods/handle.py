@@ -9,6 +9,7 @@ from typing import NoReturn
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
+from scopelint.codemods.mentions import partner
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -245,6 +246,8 @@ class _Handle:
                 return
             case cst.AsName() | cst.Del() | cst.Global() | cst.Nonlocal():
                 return
+            case cst.Element() if (pair := partner(self._tree, parent)) and pair[0] is node:
+                return
             case _:
                 self._value(node)
 
@@ -336,6 +339,8 @@ class _Handle:
                 return
             case cst.BooleanOperation():
                 self._value(parent)
+            case cst.Element() if (pair := partner(self._tree, parent)) is not None:
+                self._target(pair[0])
             case cst.Return():
                 if self._tree.frame(parent) not in self._kept.makers:
                     self._refuse("a task is returned", parent)
@@ -383,6 +388,8 @@ class _Handle:
             case cst.If() | cst.While() | cst.UnaryOperation() | cst.Expr() | cst.Assert():
                 return
             case cst.ComparisonTarget() | cst.Comparison() | cst.BooleanOperation() | cst.Del():
+                return
+            case cst.Element() if (pair := partner(self._tree, parent)) and pair[0] is node:
                 return
             case _:
                 self._refuse("the tasks are used in a way that cannot be followed", node)

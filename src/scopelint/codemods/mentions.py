@@ -60,6 +60,35 @@ def is_tested(tree: Tree, node: cst.CSTNode) -> bool:
             return False
 
 
+def partners(
+    statement: cst.CSTNode,
+) -> list[tuple[cst.BaseExpression, cst.BaseExpression]] | None:
+    """Return the targets of ``a, b = c, d`` with their values, ``None`` if it is none."""
+    match statement:
+        case cst.Assign(
+            targets=[cst.AssignTarget(target=cst.Tuple(elements=targets))],
+            value=cst.Tuple(elements=values),
+        ) if len(targets) == len(values):
+            if not any(isinstance(each, cst.StarredElement) for each in (*targets, *values)):
+                return [(t.value, v.value) for t, v in zip(targets, values, strict=True)]
+    return None
+
+
+def partner(
+    tree: Tree, element: cst.CSTNode
+) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
+    """Return the target and the value of ``a, b = c, d`` that an element of it is one of."""
+    group = tree.parent(element)
+    assignment = tree.parent(group)
+    if isinstance(assignment, cst.AssignTarget):
+        assignment = tree.parent(assignment)
+    if not isinstance(group, cst.Tuple):
+        return None
+    pairs = partners(assignment)
+    position = list(group.elements).index(element)  # type: ignore[arg-type]  # it is one of them
+    return None if pairs is None else pairs[position]
+
+
 def check_string(tree: Tree, node: cst.SimpleString, attributes: Collection[str]) -> None:
     """Refuse a string by which something reaches an attribute."""
     if node.raw_value not in attributes:

@@ -9,7 +9,7 @@ from typing import NoReturn
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
-from scopelint.codemods.mentions import check_string, is_tested, spoken, verdict
+from scopelint.codemods.mentions import check_string, is_tested, partner, spoken, verdict
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -150,6 +150,11 @@ class _Owner:
                     self._refuse("it is stored under another name", node)
             case cst.Assign(targets=targets):
                 if any(self._verdict(target.target) is not True for target in targets):
+                    self._refuse("it is stored elsewhere", node)
+            case cst.Element() if (pair := partner(self._tree, parent)) is not None:
+                if pair[0] is node:
+                    self._store(pair[1], node, is_certain=is_certain)
+                elif self._verdict(pair[0]) is not True:
                     self._refuse("it is stored elsewhere", node)
             case cst.Del():
                 self._refuse(f"`{spelled(node)}` is deleted", node)
