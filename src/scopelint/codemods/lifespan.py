@@ -193,6 +193,11 @@ class _Lifespan:
             # A second enter must not take the place of the first: what refuses it stays in front.
             count = _count_to_refusal(before)
             self._refusals, before = before[:count], before[count:]
+            for node in (inner for statement in before for inner in values_of(statement)):
+                if isinstance(node, cst.Raise) and node.exc is not None:
+                    raise self._tree.refused(
+                        "what refuses a second enter cannot stay in front of it", node
+                    )
         return before, block, given if found.given is None else found.given
 
     def _index(self, body: Sequence[_Statement], call: cst.Call) -> int:
