@@ -58,6 +58,18 @@ def client():
     )
     return manager.ensure_initialized, manager.close
 """,
+    Package("camel-ai", "0.2.45"): """
+from camel.toolkits.mcp_toolkit import MCPClient
+
+def client():
+    one = MCPClient(SERVER["command"], SERVER["args"])
+    return one.connect, one.disconnect
+""",
+}
+
+# What a package imports without requiring it.
+UNDECLARED: Mapping[Package, Sequence[str]] = {
+    Package("camel-ai", "0.2.45"): ("numpy", "pandas", "pillow", "pyyaml", "requests-oauthlib"),
 }
 
 DRIVER = """
@@ -129,12 +141,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def environment(package: Package, folder: Path) -> Path:
-    """Return the Python of an environment with what a package needs, made if there is none."""
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    """Return the Python of an environment with what a package needs, made if none has all of it."""
+    python, ready = folder / "bin" / "python", folder / "ready"
+    undeclared = UNDECLARED.get(package, ())
+    if not ready.exists() or ready.read_text().split() != [*undeclared]:
         venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", str(package), "mcp<2"], check=True)
-        (folder / "ready").touch()
+        needs = [str(package), "mcp<2", *undeclared]
+        subprocess.run([python, "-m", "pip", "install", "-q", *needs], check=True)
+        ready.write_text(" ".join(undeclared))
     return python
 
 
