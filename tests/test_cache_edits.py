@@ -122,8 +122,8 @@ def test_an_edited_fixture_is_told_as_if_it_were_new(fixture: Fixture, tmp_path:
 
 def test_an_edited_package_is_told_as_if_it_were_new(tmp_path: Path) -> None:
     found = importlib.util.find_spec("httpx_ws")
-    assert found is not None
-    assert found.submodule_search_locations is not None
+    if found is None or found.submodule_search_locations is None:
+        pytest.skip("the package to edit is not installed")
     root = tmp_path / "httpx_ws"
     shutil.copytree(found.submodule_search_locations[0], root)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', "utf-8")

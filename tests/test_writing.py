@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import stat
@@ -144,16 +145,17 @@ def test_a_signal_waits_until_all_files_of_a_fix_are_written(
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("delay", [0.2, 0.8])
-def test_a_signal_before_anything_is_written_leaves_all_as_it_was(
+def test_a_signal_at_any_time_leaves_all_old_or_all_new(
     pair: Path, name: str, delay: float
 ) -> None:
     command = [sys.executable, "-m", "scopelint", "fix", "--unsafe-fixes"]
     with subprocess.Popen(command, cwd=pair, stderr=subprocess.PIPE) as process:
-        with pytest.raises(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=delay)
         process.send_signal(getattr(signal, name))
-    assert process.returncode != 0
-    assert state(pair) in (["old", "old"], ["new", "new", "helper"])
+    # On a fast machine it may have ended before.
+    is_done = process.returncode == 0
+    assert state(pair) in (["new", "new", "helper"], *([] if is_done else [["old", "old"]]))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing kills at once here")
