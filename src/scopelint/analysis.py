@@ -235,7 +235,7 @@ class Files:
             lacking = [path for path in paths if self._written.lacks(path, word)]
             self._searches += bool(lacking)
             if lacking and self._searches <= _FEW:
-                return [path for path in paths if word in (self._read(path) or b"")]
+                return [path for path in paths if self._finds(path, Look.MENTION, word)]
             for path in lacking:
                 self._written.learn(path, self._read(path) or b"")
         having = frozenset(self._written.having(word))
