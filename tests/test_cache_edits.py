@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from harness import Fixture, fixtures
 from scopelint.config import Config
 from scopelint.extract import extract
 from scopelint.facts import are_alike
-from scopelint.model import Report
+from scopelint.model import Report, ScopelintError
 from scopelint.pipeline import check
 
 FUNCTIONS = (
@@ -104,11 +105,19 @@ def edited(root: Path, seed: int, steps: int) -> None:
             if each == path or each not in paths:
                 os.utime(each, ns=(10**18 + step, 10**18 + step))
         told = f"{edit.__name__} of {path.name}, step {step} of seed {seed}"
-        assert run(root) == run(root, is_cached=False), told
+        assert answer(root) == answer(root, is_cached=False), told
 
 
 def run(root: Path, *, is_cached: bool = True) -> Report:
     return check(Config((str(root),), is_cached=is_cached))
+
+
+def answer(root: Path, *, is_cached: bool = True) -> Report | str:
+    """Return a report, or why there is none: what a setting names may have been edited away."""
+    try:
+        return run(root, is_cached=is_cached)
+    except ScopelintError as error:
+        return str(error)
 
 
 PROJECTS = [fixture for fixture in fixtures() if fixture.path.is_dir()]
@@ -117,7 +126,7 @@ PROJECTS = [fixture for fixture in fixtures() if fixture.path.is_dir()]
 @pytest.mark.parametrize("fixture", PROJECTS[::6], ids=str)
 def test_an_edited_fixture_is_told_as_if_it_were_new(fixture: Fixture, tmp_path: Path) -> None:
     root = fixture.copy_to(tmp_path)
-    edited(root, seed=len(str(fixture)), steps=8)
+    edited(root, seed=zlib.crc32(fixture.name.encode()), steps=8)
 
 
 def test_an_edited_package_is_told_as_if_it_were_new(tmp_path: Path) -> None:

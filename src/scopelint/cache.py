@@ -337,7 +337,7 @@ class ProjectMemory:
             self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
             table = self._table(self._stream)
         except (OSError, ValueError, msgspec.MsgspecError):
-            self._close()
+            self.close()
         files = self.project.files
         known = dict(zip(table.files, table.entries, strict=False))
         entries = known.values() if table.files == files else map(known.get, files)
@@ -395,14 +395,14 @@ class ProjectMemory:
                 _make(os.path.dirname(self._path))
                 with open(partial, "wb") as stream:
                     stream.writelines(self._parts())
-                self._close()
+                self.close()
                 os.replace(partial, self._path)
             except OSError:
                 if os.path.exists(partial):
                     os.unlink(partial)
-        self._close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the file that facts are read from; what is known of its facts is lost."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None

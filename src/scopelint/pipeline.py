@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
@@ -80,11 +81,13 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
         clock.count(Stage.DISCOVERY, files=len(project.files))
         with clock.during(Stage.MEMORY):
             memory = ProjectMemory.of(project, folder)
-            asked = _asked(config, configuration, project)
-            known = memory.outcome(asked)
-        found = _outcome(memory, asked, known, open_files)
-        with clock.during(Stage.MEMORY):
-            memory.save()
+        with contextlib.closing(memory):
+            with clock.during(Stage.MEMORY):
+                asked = _asked(config, configuration, project)
+                known = memory.outcome(asked)
+            found = _outcome(memory, asked, known, open_files)
+            with clock.during(Stage.MEMORY):
+                memory.save()
         outcomes.append(_repairable(found, configuration.at(project.root), project.root))
     with clock.during(Stage.REPORT):
         report = _report(config, discovery, outcomes, _given(config, discovery))
