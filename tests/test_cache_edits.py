@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from harness import Fixture, fixtures
 
+from scopelint.alike import are_alike
 from scopelint.config import Config
 from scopelint.extract import extract
-from scopelint.facts import are_alike
 from scopelint.model import Report, ScopelintError
 from scopelint.pipeline import check
 

@@ -296,8 +296,8 @@ class ProjectMemory:
         before = self._known(path)
         if before is None and self._entries[path].length:
             return False
+        from scopelint.alike import are_alike
         from scopelint.extract import extract
-        from scopelint.facts import are_alike
 
         if path not in self._renewed:
             name, is_package = (before.name, before.is_package) if before else ("", False)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
-import itertools
 import re
-from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -446,62 +444,3 @@ def count(facts: ModuleFacts, expression: Expression) -> int:
         if isinstance(plain, list | tuple):
             pending.extend(plain)
     return found
-
-
-def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
-    """Say whether files differ in positions alone, and nothing that compares these can tell.
-
-    Positions keep their order, what stood on one line still does, and what lies on one line is as
-    wide as before.
-    """
-    spans: list[tuple[Span, Span]] = []
-    lines: dict[int, int] = {}
-    pending: list[tuple[object, object]] = [(before, after)]
-    while pending:
-        one, other = pending.pop()
-        if type(one) is not type(other):
-            return False
-        if isinstance(one, Span) and isinstance(other, Span):
-            spans.append((one, other))
-        elif isinstance(one, Block) and isinstance(other, Block):
-            if lines.setdefault(one.line, other.line) != other.line:
-                return False
-            pending.append((_without_line(one), _without_line(other)))
-        elif isinstance(one, Record):
-            pending.extend((getattr(one, n), getattr(other, n)) for n in one.__struct_fields__)
-        elif isinstance(one, tuple) and isinstance(other, tuple):
-            if len(one) != len(other):
-                return False
-            pending.extend(zip(one, other, strict=True))
-        elif one != other:
-            return False
-    return _keep_order(spans, lines)
-
-
-def _without_line(block: Block) -> tuple[object, ...]:
-    return block.kind, block.parent, block.statement, block.condition, block.is_else
-
-
-def _keep_order(spans: Sequence[tuple[Span, Span]], lines: dict[int, int]) -> bool:
-    """Say whether every order of positions, and of lines, is as it was."""
-    points: dict[tuple[int, int], tuple[int, int]] = {}
-    for old, new in spans:
-        is_flat = old.line == old.end_line
-        if is_flat and old.end_column - old.column != new.end_column - new.column:
-            return False
-        for line, column, to_line, to_column in (
-            (old.line, old.column, new.line, new.column),
-            (old.end_line, old.end_column, new.end_line, new.end_column),
-        ):
-            to = (to_line, to_column)
-            if points.setdefault((line, column), to) != to:
-                return False
-            if lines.setdefault(line, to_line) != to_line:
-                return False
-    return _rise(lines[line] for line in sorted(lines)) and _rise(
-        points[point] for point in sorted(points)
-    )
-
-
-def _rise(values: Iterable[object]) -> bool:
-    return all(one < other for one, other in itertools.pairwise(values))  # type: ignore[operator]
