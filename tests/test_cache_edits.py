@@ -123,7 +123,7 @@ def answer(root: Path, *, is_cached: bool = True) -> Report | str:
 PROJECTS = [fixture for fixture in fixtures() if fixture.path.is_dir()]
 
 
-@pytest.mark.parametrize("fixture", PROJECTS[::6], ids=str)
+@pytest.mark.parametrize("fixture", PROJECTS[::6], ids=lambda fixture: fixture.name)
 def test_an_edited_fixture_is_told_as_if_it_were_new(fixture: Fixture, tmp_path: Path) -> None:
     root = fixture.copy_to(tmp_path)
     edited(root, seed=zlib.crc32(fixture.name.encode()), steps=8)
