@@ -81,7 +81,7 @@ def project(tmp_path: Path) -> Path:
 
 
 # All of them would take longer than they tell.
-@pytest.mark.parametrize("fixture", fixtures()[::5], ids=str)
+@pytest.mark.parametrize("fixture", fixtures()[::5], ids=lambda fixture: fixture.name)
 def test_cold_warm_and_any_number_of_workers_say_the_same(
     fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
