@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from scopelint.helper import DEFAULT_NAME, form_for, text_of
-from scopelint.model import Applicability, FixReport
+from scopelint.model import Applicability
+from scopelint.outcome import FixReport
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -10,7 +10,8 @@ from test_cli import run
 
 from scopelint import source
 from scopelint.config import Config
-from scopelint.model import Report, ScopelintError, SuppressionKind
+from scopelint.model import SuppressionKind
+from scopelint.outcome import Report, ScopelintError
 from scopelint.pipeline import check, with_comments
 from scopelint.source import writing
 from scopelint.suppress import baseline

@@ -11,7 +11,7 @@ import pytest
 
 from scopelint.cli import main
 from scopelint.config import Config, OutputFormat
-from scopelint.model import Report, ScopelintError
+from scopelint.outcome import Report, ScopelintError
 from scopelint.pipeline import check
 
 MANUAL = """\

@@ -18,7 +18,7 @@ from harness import Fixture, fixtures
 from scopelint.alike import are_alike
 from scopelint.config import Config
 from scopelint.extract import extract
-from scopelint.model import Report, ScopelintError
+from scopelint.outcome import Report, ScopelintError
 from scopelint.pipeline import check
 
 FUNCTIONS = (

@@ -17,7 +17,8 @@ from scopelint.config import (
     Selection,
     selected_codes,
 )
-from scopelint.model import FailureKind, ScopelintError
+from scopelint.model import FailureKind
+from scopelint.outcome import ScopelintError
 from scopelint.pipeline import check, fix
 
 ENTER = "import anyio\n\nscope = anyio.CancelScope()\nscope.__enter__()\n"

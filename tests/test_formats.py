@@ -25,12 +25,12 @@ from scopelint.model import (
     Fix,
     Level,
     Related,
-    Report,
     Site,
     Span,
     Suppressed,
     SuppressionKind,
 )
+from scopelint.outcome import Report
 from scopelint.pages import page
 from scopelint.report import counts, github, gitlab, json, junit, sarif, text
 
@@ -372,7 +372,7 @@ def test_fingerprints_stay_when_lines_move_and_differ_between_findings() -> None
         replace(entry, site=Site(entry.site.path, Span(entry.site.span.line + 9, 0, 99, 1)))
         for entry in EVERYTHING.findings
     ]
-    before = marks(replace(EVERYTHING, failures=()))
+    before = marks(EVERYTHING._replace(failures=()))
     assert before == marks(Report(tuple(moved), (), 3))
     assert len(set(before)) == len(before)
 

@@ -17,8 +17,8 @@ from scopelint.helper import (
     text_of,
     to_write,
 )
-from scopelint.model import ScopelintError
 from scopelint.names import ModuleNames
+from scopelint.outcome import ScopelintError
 
 PLACE = HelperPlace("app/_task_owner.py", "app._task_owner", "app")
 

@@ -8,7 +8,7 @@ import pytest
 
 from scopelint.config import project_settings
 from scopelint.metadata import Requirement, Statement, metadata_of
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 
 
 def _written(root: Path, files: dict[str, str]) -> str:

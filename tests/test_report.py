@@ -16,10 +16,10 @@ from scopelint.model import (
     Fix,
     Level,
     Related,
-    Report,
     Site,
     Span,
 )
+from scopelint.outcome import Report
 from scopelint.report import json, text
 
 HERE = "/home/me"

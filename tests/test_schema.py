@@ -11,7 +11,7 @@ from test_config import mistakes
 
 from scopelint.config import OPTIONS, Kind, Option
 from scopelint.config.options import read_options
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 from scopelint.rules import RULES
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -8,12 +8,13 @@ import os
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from scopelint import source
-from scopelint.model import Failure, FailureKind, ScopelintError, Span
+from scopelint.model import Failure, FailureKind, Span
+from scopelint.outcome import ScopelintError
 from scopelint.patterns import configured
-from scopelint.source import Discovery, Project, Sieve, decode, discover, failure_of, writing
+from scopelint.source import Discovery, Project, Sieve, decode, discover, writing
+from scopelint.source.failures import failure_of
 
 
 def write(root: Path, *paths: str, text: str = "") -> None:
@@ -84,7 +85,7 @@ def test_a_nested_project_is_one_of_its_own_whichever_path_is_named(tmp_path: Pa
     assert (outer.files, inner.files) == (("b.py",), ("a.py",))
     assert outer.selected | inner.selected == {"a.py", "b.py"}
     assert (outer.is_nested, inner.is_nested) == (False, True)
-    assert only(discover([str(tmp_path / "inner")])) == replace(inner, is_nested=False)
+    assert only(discover([str(tmp_path / "inner")])) == inner._replace(is_nested=False)
     assert only(discover([str(tmp_path / "inner/a.py")])).files == inner.files
 
 
@@ -314,7 +315,7 @@ def test_what_is_excluded_is_checked_if_it_is_named_unless_exclusion_is_forced(
     sieve = excluding(tmp_path, "a", "b")
     project = only(discover(named, lambda _: sieve))
     assert project.selected == {"a/x.py", "b/x.py", "build/x.py", "setup.py"}
-    forced = only(discover(named, lambda _: replace(sieve, is_forced=True)))
+    forced = only(discover(named, lambda _: sieve._replace(is_forced=True)))
     assert (forced.files, forced.selected) == (("setup.py",), frozenset({"setup.py"}))
 
 
@@ -325,7 +326,7 @@ def test_a_project_inside_an_excluded_directory_is_excluded_if_that_is_forced(
     sieve = excluding(tmp_path, "a")
     named = [str(tmp_path / "a/p/setup.py")]
     assert only(discover(named, lambda _: sieve)).selected == {"setup.py"}
-    forced = replace(sieve, is_forced=True)
+    forced = sieve._replace(is_forced=True)
     assert only(discover(named, lambda _: forced)).selected == frozenset()
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scopelint.config import Config
-from scopelint.model import Edit, Report, SuppressionKind
+from scopelint.model import Edit, SuppressionKind
+from scopelint.outcome import Report
 from scopelint.pipeline import check
 from scopelint.prescan import may_suppress
 from scopelint.suppress import comments

@@ -8,7 +8,8 @@ import pytest
 from harness import Fixture, fixtures
 from test_cli import run
 
-from scopelint.model import Explanation, Level, ScopelintError, Verdict
+from scopelint.model import Explanation, Level, Verdict
+from scopelint.outcome import ScopelintError
 from scopelint.pipeline import why
 from scopelint.rules import RULES
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from test_fix_command import FIXED, READER, files, project, run
 
-from scopelint.model import Change, ScopelintError
+from scopelint.model import Change
+from scopelint.outcome import ScopelintError
 from scopelint.source import writing
 
 __all__ = ["project"]

@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from scopelint import source
 from scopelint.cache import ProjectMemory
 from scopelint.clock import Clock, Stage
@@ -16,12 +14,14 @@ from scopelint.extract import extract
 from scopelint.facts import ModuleFacts, from_bytes, identifiers, to_bytes
 from scopelint.index import ProjectIndex
 from scopelint.libraries import PROVIDERS
-from scopelint.model import Failure, Finding, Fix, Level, Outcome, Suppressed
+from scopelint.model import Failure, Finding, Fix, Level, Suppressed
 from scopelint.names import ModuleNames
+from scopelint.outcome import Outcome
 from scopelint.prescan import Look, Mark, Words, finds, marks_of, may_matter
 from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
 from scopelint.rules.unused_suppression import UnusedSuppression
+from scopelint.source.failures import failure_of
 from scopelint.workers import spread
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Files:
             raw = source.read(self.absolute(path))
         except OSError as error:
             if path in self.project.selected:
-                self.failures[path] = source.failure_of(self.absolute(path), error)
+                self.failures[path] = failure_of(self.absolute(path), error)
             return None
         if self._kept_bytes + len(raw) <= KEPT_BYTES:
             self._kept[path] = raw
@@ -187,7 +187,7 @@ class Files:
             found = extract(source.decode(raw), path, name, is_package=is_package)
         except source.UNREADABLE as error:
             if path in self.project.selected and self._is_reported(path, raw):
-                self.failures[path] = source.failure_of(self.absolute(path), error)
+                self.failures[path] = failure_of(self.absolute(path), error)
             return None
         self.memory.keep(path, found)
         return found
@@ -261,7 +261,7 @@ class Files:
     def with_texts(self, texts: Mapping[str, str]) -> Files:
         """Return the same files with some texts in the place of those on disk, or beside them."""
         names = tuple(sorted({*self.project.files, *texts}))
-        project = replace(self.project, files=names)
+        project = self.project._replace(files=names)
         memory = ProjectMemory(project, None)
         chosen, by_name = self.chosen, self.by_name
         changed = Files(project, self.settings, chosen, self.is_sifted, memory, by_name)

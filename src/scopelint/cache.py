@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import functools
+import marshal
 import os
 import sys
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from scopelint import __version__, source
-from scopelint.model import Finding, Outcome
+from scopelint.outcome import Outcome
 
 if TYPE_CHECKING:
     # A run that finds everything as it was needs neither.
     from scopelint.facts import ModuleFacts
+    from scopelint.model import Finding
     from scopelint.prescan import Look, Mark
 
 FOLDER = ".scopelint_cache"
-_FORMAT = 2
+_FORMAT = 3
 _HEAD = 24
 # A file that changed this shortly before it was read may change again and keep its time.
 _RACY_NANOSECONDS = 2_000_000_000
@@ -31,7 +31,7 @@ _KEPT_RUNS = 4
 _FEW = 20
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(NamedTuple):
     """What is known of one file: its state on disk, its content's hash, its words, its facts.
 
     ``length`` bytes from ``offset`` are its facts, guarded by ``checksum``; 0 if there are none.
@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     checksum: int = 0
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class Answer(NamedTuple):
     """The files that a second look found, by number."""
 
     word: str
@@ -54,7 +54,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     files: tuple[int, ...]
 
 
-class Run(msgspec.Struct, frozen=True, array_like=True):
+class Run(NamedTuple):
     """The outcome of an earlier run, what it was asked, and what it rests on.
 
     ``selected`` is ``None`` for all files of the project. It rests on the facts of the files in
@@ -68,10 +68,10 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
     used: tuple[int, ...]
     texts: tuple[int, ...]
     answers: tuple[Answer, ...]
-    outcome: msgspec.Raw
+    outcome: bytes
 
 
-class Table(msgspec.Struct, frozen=True, array_like=True):
+class Table(NamedTuple):
     """The first part of a cache file; the facts of the files follow it."""
 
     files: tuple[str, ...] = ()
@@ -208,7 +208,7 @@ class ProjectMemory:
                     renewed = self._renewed.get(path)
                     if renewed is not None:
                         self.keep(path, renewed)
-                return self._selected(run, msgspec.msgpack.decode(run.outcome, type=Outcome))
+                return self._selected(run, _read(run.outcome))
         return None
 
     def unread(self) -> Sequence[str]:
@@ -239,7 +239,7 @@ class ProjectMemory:
                 Answer(word, look, _numbered(found, numbers))
                 for (word, look), found in sorted(self._looks.items())
             ),
-            msgspec.Raw(msgspec.msgpack.encode(outcome)),
+            _written(outcome),
         )
         others = (one for one in self._runs if not _is_alike(one, run))
         self._runs = [run, *others][:_KEPT_RUNS]
@@ -268,9 +268,7 @@ class ProjectMemory:
         entry = self._entries.get(path)
         if entry is None or entry.marks & Mark.SUPPRESSES.value or number in run.texts:
             return False
-        if number in run.used and (
-            len(self._changed) > _FEW or path.encode() in bytes(run.outcome)
-        ):
+        if number in run.used and (len(self._changed) > _FEW or path.encode() in run.outcome):
             return False
         try:
             raw = source.read(f"{self.project.root}/{path}")
@@ -336,7 +334,7 @@ class ProjectMemory:
             assert self._path is not None
             self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
             table = self._table(self._stream)
-        except (OSError, ValueError, msgspec.MsgspecError):
+        except (OSError, ValueError, EOFError, TypeError):
             self.close()
         files = self.project.files
         known = dict(zip(table.files, table.entries, strict=False))
@@ -369,7 +367,12 @@ class ProjectMemory:
         if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
             raise ValueError
         self._start = _HEAD + length
-        return msgspec.msgpack.decode(memoryview(raw)[len(stamp) :], type=Table)
+        files, entries, runs = marshal.loads(memoryview(raw)[len(stamp) :])
+        return Table(
+            files,
+            tuple(None if entry is None else Entry._make(entry) for entry in entries),
+            tuple(Run._make((*run[:5], tuple(map(Answer._make, run[5])), run[6])) for run in runs),
+        )
 
     def _compared(self, path: str, entry: Entry | None, stat: os.stat_result) -> Entry | None:
         """Return what is known of a file that is not as it was, and note whether it changed."""
@@ -383,7 +386,7 @@ class ProjectMemory:
                 if modified > self._started - _RACY_NANOSECONDS:
                     return entry
                 self._is_stale = True
-                return msgspec.structs.replace(entry, modified=modified)
+                return entry._replace(modified=modified)
         self._changed[path] = None
         return entry
 
@@ -409,25 +412,25 @@ class ProjectMemory:
 
     def _parts(self) -> Iterator[bytes]:
         """Yield the parts of the file: its head, the table, and the facts of every file."""
-        entries: list[Entry | None] = []
+        entries: list[tuple[int | bytes, ...] | None] = []
         blobs: list[bytes] = []
         offset = 0
         for path in self.project.files:
             entry = self._entries.get(path)
+            placed = entry
             if entry is not None:
                 blob = self._new_facts.get(path)
                 if blob is None:
                     blob = self._old_facts(path, entry)
                 checksum = zlib.crc32(blob)
-                entry = Entry(
-                    entry.modified, entry.size, entry.digest, entry.marks, offset, len(blob),
-                    checksum,
-                )  # fmt: skip
+                placed = entry._replace(offset=offset, length=len(blob), checksum=checksum)
                 offset += len(blob)
                 blobs.append(blob)
-            entries.append(entry)
-        table = Table(self.project.files, tuple(entries), tuple(self._runs))
-        raw = _stamp(self.project.root) + msgspec.msgpack.encode(table)
+            entries.append(None if placed is None else tuple(placed))
+        # What is written are tuples and nothing made of them.
+        runs = [(*run[:5], [tuple(one) for one in run.answers], run.outcome) for run in self._runs]
+        table: tuple[Any, ...] = (self.project.files, entries, runs)
+        raw = _stamp(self.project.root) + marshal.dumps(table)
         yield b"%12d%12d" % (len(raw), zlib.crc32(raw))
         yield raw
         yield from blobs
@@ -437,6 +440,27 @@ class ProjectMemory:
             return b""
         self._stream.seek(self._start + entry.offset)
         return self._stream.read(entry.length)
+
+
+def _written(outcome: Outcome) -> bytes:
+    """Turn an outcome into bytes, none for one without anything to report."""
+    if not any(outcome):
+        return b""
+    import msgspec
+
+    return msgspec.msgpack.encode(tuple(outcome))
+
+
+def _read(raw: bytes) -> Outcome:
+    if not raw:
+        return Outcome()
+    # Few projects have anything to report, and these values take a while to import.
+    import msgspec
+
+    from scopelint.model import Failure, Finding, Suppressed
+
+    kept = tuple[tuple[Finding, ...], tuple[Suppressed, ...], tuple[Failure, ...]]
+    return Outcome(*msgspec.msgpack.decode(raw, type=kept))
 
 
 def _is_text(project: source.Project) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from scopelint.model import ScopelintError
 from scopelint.names import ModuleNames
+from scopelint.outcome import ScopelintError
 
 # Counted up when the text of a form changes, so that an older scopelint does not undo it.
 VERSION = 1

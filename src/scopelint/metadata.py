@@ -6,26 +6,27 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from scopelint.model import Record, ScopelintError
+from scopelint.outcome import ScopelintError
 
 Version = tuple[int, int]
 
 _LOWER_BOUNDS = frozenset({">=", ">", "~=", "==", "==="})
 # A requirement as text: its name, its extras, its version constraint; a marker may follow.
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;#)]*)")
+_REQUIREMENT = r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;#)]*)"
 # What a `setup.cfg` or `setup.py` must mention to declare anything.
-_SETUP_WORDS = re.compile(r"requires|classifier|\brequire")
+_SETUP_WORDS = r"requires|classifier|\brequire"
 
 
-class Statement(Record, frozen=True):
+class Statement(NamedTuple):
     """One thing that a project declares; ``place`` is the file and the key that say so."""
 
     text: str
     place: str
 
 
-class Requirement(Record, frozen=True):
+class Requirement(NamedTuple):
     """A package that a project needs, by its normalized name.
 
     ``is_runtime`` tells what users install, extras included, from what its developers need.
@@ -41,7 +42,7 @@ class Requirement(Record, frozen=True):
     place: str
 
 
-class Metadata(Record, frozen=True):
+class Metadata(NamedTuple):
     """All that a project declares, the most authoritative place first."""
 
     pythons: tuple[Statement, ...] = ()
@@ -154,7 +155,7 @@ def _lower_bound(constraint: str) -> Version | None:
 
 
 def _required(text: str, place: str, *, is_runtime: bool = True) -> Iterator[Requirement]:
-    match = _REQUIREMENT.match(text)
+    match = re.match(_REQUIREMENT, text)
     if match is None:
         return
     name, extras, constraint = match.groups()
@@ -238,7 +239,7 @@ def _raw(path: str) -> bytes:
 
 def _from_setup_cfg(path: str) -> Iterator[Statement | Requirement]:
     text = _text_of(path)
-    if not _SETUP_WORDS.search(text):
+    if not re.search(_SETUP_WORDS, text):
         return
     import configparser
 
@@ -267,7 +268,7 @@ def _from_setup_cfg(path: str) -> Iterator[Statement | Requirement]:
 def _from_setup_py(path: str) -> Iterator[Statement | Requirement]:
     """Read the literal arguments of a ``setup(...)`` call, from the syntax tree alone."""
     text = _text_of(path)
-    if not _SETUP_WORDS.search(text):
+    if not re.search(_SETUP_WORDS, text):
         return
     import ast
     import warnings

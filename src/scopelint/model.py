@@ -1,9 +1,8 @@
-"""The values that pass between the layers: spans, sites, findings, fixes, reports."""
+"""The values that pass between the layers: spans, sites, findings, fixes."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 
 import msgspec
 
@@ -13,10 +12,6 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     It holds values only, so that nothing can lead back to it.
     """
-
-
-class ScopelintError(Exception):
-    """A user's mistake, told in one sentence that says what to change."""
 
 
 class Level(enum.Enum):
@@ -202,41 +197,3 @@ class Failure(Record, frozen=True):
     kind: FailureKind
     message: str
     span: Span | None = None
-
-
-class Outcome(Record, frozen=True):
-    """What there is to report of one project."""
-
-    findings: tuple[Finding, ...]
-    suppressed: tuple[Suppressed, ...]
-    failures: tuple[Failure, ...]
-
-
-class Report(Record, frozen=True):
-    """The outcome of one run: findings in the order path, span, code; failures by path.
-
-    ``texts`` holds the source text of every file with a site of a finding or of a syntax error;
-    formats that print no source leave it empty. ``suppressed`` has what a comment or the baseline
-    silences, in the order of findings. ``accepted`` is the baseline without the entries that are
-    ``gone``.
-    """
-
-    findings: tuple[Finding, ...]
-    failures: tuple[Failure, ...]
-    files_checked: int
-    texts: Mapping[str, str] = msgspec.field(default_factory=dict)
-    suppressed: tuple[Suppressed, ...] = ()
-    accepted: tuple[Accepted, ...] = ()
-    gone: tuple[Accepted, ...] = ()
-
-
-class FixReport(Record, frozen=True):
-    """What a run that fixes would write, in groups that belong together, and what is left.
-
-    ``failed`` are fixes that were tried and left something wrong, so that they were not applied.
-    """
-
-    report: Report
-    applied: tuple[Offered, ...] = ()
-    failed: tuple[Offered, ...] = ()
-    changes: tuple[tuple[Change, ...], ...] = ()

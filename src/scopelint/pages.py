@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from scopelint.model import Record, ScopelintError
+from scopelint.outcome import ScopelintError
 
 if TYPE_CHECKING:
     # pathspec takes longer to import than a small project takes to check.
     from pathspec import GitIgnoreSpec
 
-_AFTER_WILDCARDS = re.compile(r"[^*?\]\\]*$")
+_AFTER_WILDCARDS = r"[^*?\]\\]*$"
 _SUFFIXES = (".py", ".pyi")
 
 
-class Patterns(Record, frozen=True):
+class Patterns(NamedTuple):
     """Patterns for the paths below a directory; ``base`` is that directory and a slash.
 
     ``for_files`` are those of them that can match a Python file.
@@ -69,7 +69,7 @@ def _relative(pattern: str, base: str) -> str:
 
 
 def _may_match_python(pattern: str) -> bool:
-    tail = _AFTER_WILDCARDS.search(pattern.rstrip())
+    tail = re.search(_AFTER_WILDCARDS, pattern.rstrip())
     literal = tail[0] if tail else ""
     return literal.endswith(_SUFFIXES) or any(suffix.endswith(literal) for suffix in _SUFFIXES)
 

@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from msgspec.structs import replace
-
 from scopelint import source
 from scopelint.cache import FOLDER, ProjectMemory
 from scopelint.clock import Clock, Stage
@@ -25,27 +23,23 @@ from scopelint.config import (
     project_settings,
 )
 from scopelint.metadata import state_of
-from scopelint.model import (
-    Accepted,
-    Change,
-    Explanation,
-    Finding,
-    Fix,
-    FixReport,
-    Offered,
-    Outcome,
-    Report,
-    ScopelintError,
-    Site,
-    Span,
-)
+from scopelint.outcome import FixReport, Outcome, Report, ScopelintError
 
 if TYPE_CHECKING:
-    # A run that finds everything as it was needs neither rules nor parsers, so each is imported
-    # where it is used.
+    # A run that finds everything as it was needs neither rules nor parsers nor their values, so
+    # each is imported where it is used.
     from scopelint.analysis import Files
     from scopelint.fix.rounds import State
     from scopelint.index import ProjectIndex
+    from scopelint.model import (
+        Accepted,
+        Change,
+        Explanation,
+        Finding,
+        Fix,
+        Offered,
+        Site,
+    )
     from scopelint.rule import Nomination
 
     _Nominated: TypeAlias = tuple[Files, ProjectIndex, Mapping[str, Sequence[Nomination]]]
@@ -55,7 +49,7 @@ _BESIDE_OUTCOMES = ("cache-dir", "output-format")
 
 Progress = Callable[[int, int], None]
 
-Choose = Callable[[Offered], bool]
+Choose: TypeAlias = "Callable[[Offered], bool]"
 
 
 def check(config: Config, progress: Progress | None = None, clock: Clock | None = None) -> Report:
@@ -117,7 +111,7 @@ def _outcome(
 
     failures = {failure.path: failure for failure in known.failures}
     failures.update((one.path, one) for one in unread(open_files(memory), names))
-    return replace(known, failures=tuple(failures[path] for path in sorted(failures)))
+    return known._replace(failures=tuple(failures[path] for path in sorted(failures)))
 
 
 def _asked(config: Config, configuration: Configuration, project: source.Project) -> str:
@@ -202,14 +196,13 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
         failures = unread(last, [*last.seeds, *sorted(last.project.named)])
         rest = Outcome(tuple(left), tuple(silenced), failures)
         outcomes.append(_repairable(rest, configuration.at(project.root), project.root))
-        report = replace(
-            report,
+        report = report._replace(
             applied=(*report.applied, *done.applied),
             failed=(*report.failed, *done.failed),
             changes=(*report.changes, *groups(done, files.text_of, files.absolute(""))),
         )
     found = _report(config, discovery, outcomes, texts)
-    return replace(report, report=_compared(found, config, configuration, discovery))
+    return report._replace(report=_compared(found, config, configuration, discovery))
 
 
 def _repairable(outcome: Outcome, settings: Settings, root: str) -> Outcome:
@@ -225,11 +218,15 @@ def _repairable(outcome: Outcome, settings: Settings, root: str) -> Outcome:
             if finding.code not in fixable:
                 barred[finding.fix] = f"{finding.code} is not among the rules that may be fixed"
     barred.pop(None, None)
+    if not barred:
+        return outcome
+    from msgspec.structs import replace
+
     findings = (
         replace(one, fix=None, fix_refused=barred[one.fix]) if one.fix in barred else one
         for one in outcome.findings
     )
-    return replace(outcome, findings=tuple(findings)) if barred else outcome
+    return outcome._replace(findings=tuple(findings))
 
 
 def _nominated(files: Files, texts: Mapping[str, str]) -> _Nominated:
@@ -238,7 +235,7 @@ def _nominated(files: Files, texts: Mapping[str, str]) -> _Nominated:
 
     changed = files.with_texts(texts)
     changed.chosen = Chosen({})
-    changed.project = replace(changed.project, selected=frozenset(changed.project.files))
+    changed.project = changed.project._replace(selected=frozenset(changed.project.files))
     index = index_of(changed)
     return changed, index, nominated_in(changed, index)
 
@@ -258,11 +255,12 @@ def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]
 
     A file that has changed since it was looked at has no change.
     """
+    from scopelint.model import Change
     from scopelint.rules.unused_suppression import UnusedSuppression
     from scopelint.suppress import adding
 
     # That format comes with the texts that the findings are in.
-    report = check(replace(config, output_format=OutputFormat.FULL))
+    report = check(config._replace(output_format=OutputFormat.FULL))
     found: dict[str, list[Finding]] = {}
     for finding in report.findings:
         if finding.code != UnusedSuppression.code:
@@ -314,6 +312,7 @@ def why(path: str, line: int) -> tuple[Explanation, str]:
     has no such line.
     """
     from scopelint.analysis import flagged, index_of, parted
+    from scopelint.model import Span
     from scopelint.rule import Nomination
     from scopelint.rules import RULES
     from scopelint.why import Outcome as Told
@@ -481,8 +480,7 @@ def _compared(
 
     done = baseline.compared(report.findings, baseline.read(config.baseline), was_checked)
     suppressed = (*report.suppressed, *done.suppressed)
-    return replace(
-        report,
+    return report._replace(
         findings=done.new,
         suppressed=tuple(sorted(suppressed, key=lambda one: _order(one.finding))),
         accepted=done.kept,

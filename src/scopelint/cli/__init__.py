@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-import click
-
-from scopelint import __version__
-from scopelint.cli import check, explain, fix, why
-from scopelint.cli.terminal import BROKEN, CLEAN, INTERRUPTED, complain
-from scopelint.model import ScopelintError
+from scopelint.cli import plain
+from scopelint.cli.checking import checked
+from scopelint.cli.terminal import BROKEN, INTERRUPTED, complain
+from scopelint.outcome import ScopelintError
 
 
 def main() -> int:
@@ -19,11 +18,8 @@ def main() -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(commands.main(prog_name="scopelint", standalone_mode=False) or CLEAN)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return _run()
+    except KeyboardInterrupt:
         return INTERRUPTED
     except ScopelintError as error:
         complain(f"error: {error}")
@@ -37,13 +33,11 @@ def main() -> int:
         return BROKEN
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
-def commands() -> None:
-    """Find misuse of task groups in anyio, trio and asyncio code."""
+def _run() -> int:
+    config = plain.config_of(sys.argv[1:], os.environ)
+    if config is not None:
+        return checked(config)
+    # Importing click takes as long as checking a file that did not change.
+    from scopelint.cli import commands
 
-
-commands.add_command(check.command)
-commands.add_command(fix.command)
-commands.add_command(explain.command)
-commands.add_command(why.command)
+    return commands.run()

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
 from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
 from scopelint.config import Config
-from scopelint.model import Accepted, Report, ScopelintError
+from scopelint.model import Accepted
+from scopelint.outcome import Report, ScopelintError
 
 
 class Command(click.Command):
@@ -93,7 +93,7 @@ def record(config: Config, path: str) -> int:
     from scopelint.suppress import baseline
 
     if os.path.exists(path):
-        config = replace(config, baseline=path)
+        config = config._replace(baseline=path)
     report = pipeline.check(config)
     _write(config, path, [*report.accepted, *map(baseline.accepted, report.findings)])
     for problem in text.problems(report, _here()):

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 import click
-from msgspec.structs import replace
 
 from scopelint.cli import accepting
 from scopelint.cli.accepting import Command, accept_options
+from scopelint.cli.checking import checked, cores, format_of, is_json, write_report
 from scopelint.cli.fixing import Wishes, fix, fix_options
 from scopelint.cli.options import ProjectOptions, config_of, project_options, words
-from scopelint.cli.terminal import (
-    CLEAN,
-    FOUND,
-    ProgressBar,
-    complain,
-    terminal_width,
-    uses_colour,
-    write,
-)
-from scopelint.clock import Clock, Stage
-from scopelint.config import Color, Config, Configuration, OutputFormat
-from scopelint.model import Level, ScopelintError
-
-if TYPE_CHECKING:
-    # The engine and its values are imported when there is something to check.
-    from scopelint.model import Report
+from scopelint.cli.terminal import CLEAN, FOUND, write
+from scopelint.config import Color, Config, OutputFormat
 
 
 class CheckOptions(ProjectOptions):
@@ -110,8 +93,8 @@ def command(wishes: Wishes, **options: Unpack[CheckOptions]) -> int:
     if options["show_files"] or options["show_settings"]:
         write((_files if options["show_files"] else _settings)(config))
         return CLEAN
-    config = replace(config, output_format=_format(options["output_format"], config))
-    if config.statistics and not (config.output_format.is_for_people or _is_json(config)):
+    config = config._replace(output_format=format_of(options["output_format"], config))
+    if config.statistics and not (config.output_format.is_for_people or is_json(config)):
         raise click.UsageError("--statistics has the formats full, concise, grouped and json.")
     add_ignore, write_baseline = options["add_ignore"], options["write_baseline"]
     if wishes.are_any and (add_ignore is not None or write_baseline is not None):
@@ -121,9 +104,9 @@ def command(wishes: Wishes, **options: Unpack[CheckOptions]) -> int:
     if write_baseline is not None and config.baseline is None:
         return accepting.record(config, write_baseline)
     if wishes.are_any:
-        code = fix(config, wishes, lambda done: _write_report(done.report, config))
+        code = fix(config, wishes, lambda done: write_report(done.report, config))
     else:
-        code = _check(config, write_baseline)
+        code = checked(config, write_baseline)
     return CLEAN if options["exit_zero"] and code == FOUND else code
 
 
@@ -134,8 +117,7 @@ def _config(options: CheckOptions, wishes: Wishes) -> Config:
         "unfixable": words(wishes.unfixable),
         "cache-dir": options["cache_dir"],
     }
-    return replace(
-        config,
+    return config._replace(
         output_file=options["output_file"],
         statistics=options["statistics"],
         color=Color(options["color"]),
@@ -145,137 +127,8 @@ def _config(options: CheckOptions, wishes: Wishes) -> Config:
         baseline=options["baseline"],
         overrides={**config.overrides, **{name: value for name, value in more.items() if value}},
         is_cached=not options["no_cache"],
-        jobs=options["jobs"] or _cores(),
+        jobs=options["jobs"] or cores(),
     )
-
-
-def _check(config: Config, write_baseline: str | None) -> int:
-    """Report what is found, and return the exit code."""
-    started = time.monotonic()
-    clock = Clock()
-    report = _checked(config, clock)
-    with clock.during(Stage.REPORT):
-        _write_report(report, config)
-    if config.baseline is not None:
-        accepting.compare(config, report, write_baseline)
-    if config.verbose:
-        seconds = time.monotonic() - started
-        files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
-        complain(f"Checked {files} in {seconds:.2f} s.")
-        complain("\n".join(f"  {line}" for line in clock.lines()))
-    return _exit_code(report)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _checked(config: Config, clock: Clock) -> Report:
-    import gc
-
-    from scopelint import pipeline
-
-    # Syntax trees are large and have no cycles, so looking for some only costs time.
-    gc.disable()
-    with ProgressBar(is_wanted=sys.stderr.isatty() and not config.quiet) as bar:
-        return pipeline.check(config, bar.update, clock)
-
-
-def _write_report(report: Report, config: Config) -> None:
-    from scopelint.report import text
-
-    here = os.getcwd().replace(os.sep, "/")
-    is_coloured = uses_colour(config.color) and config.output_file is None
-    output = (_statistics if config.statistics else _rendered)(report, config, here, is_coloured)
-    if config.output_format.is_for_people and not config.quiet:
-        output += text.summary(report, is_coloured=is_coloured)
-    _deliver(output, config.output_file)
-    for problem in text.problems(report, here):
-        complain(f"error: {problem}")
-    if not (report.files_checked or report.failures or config.quiet):
-        complain("warning: there are no Python files under the given paths")
-
-
-def _deliver(output: str, path: str | None) -> None:
-    """Write to standard output or to a file; what the file cannot take is not lost."""
-    if path is None:
-        write(output)
-        return
-    from scopelint.source import writing
-
-    try:
-        writing.write(path, output.encode("utf-8", "backslashreplace"), None)
-    except ScopelintError:
-        write(output)
-        raise
-
-
-def _statistics(report: Report, config: Config, here: str, is_coloured: bool) -> str:
-    from scopelint.report import counts, json, text
-
-    if _is_json(config):
-        return json.statistics(counts(report))
-    return text.statistics(counts(report), is_coloured=is_coloured)
-
-
-def _rendered(report: Report, config: Config, here: str, is_coloured: bool) -> str:
-    from scopelint.report import text
-
-    # A format is imported by the run that writes it.
-    match config.output_format:
-        case OutputFormat.FULL:
-            return text.full(report, here, width=terminal_width(), is_coloured=is_coloured)
-        case OutputFormat.CONCISE:
-            return text.concise(report, here, is_coloured=is_coloured)
-        case OutputFormat.GROUPED:
-            return text.grouped(report, here, is_coloured=is_coloured)
-        case OutputFormat.JSON:
-            from scopelint.report import json
-
-            return json.render(report)
-        case OutputFormat.JSON_LINES:
-            from scopelint.report import json
-
-            return json.lines(report)
-        case OutputFormat.SARIF:
-            from scopelint.report import sarif
-
-            return sarif.render(report, here)
-        case OutputFormat.GITHUB:
-            from scopelint.report import github
-
-            return github.render(report, here)
-        case OutputFormat.GITLAB:
-            from scopelint.report import gitlab
-
-            return gitlab.render(report, here)
-        case OutputFormat.JUNIT:
-            from scopelint.report import junit
-
-            return junit.render(report)
-
-
-def _exit_code(report: Report) -> int:
-    fails = any(finding.level is not Level.NOTE for finding in report.findings)
-    return FOUND if fails or report.failures else CLEAN
-
-
-def _is_json(config: Config) -> bool:
-    return config.output_format is OutputFormat.JSON
-
-
-def _format(given: str | None, config: Config) -> OutputFormat:
-    """Return the format that is asked for, else configured here, else right for the output."""
-    if given is not None:
-        return OutputFormat(given)
-    configuration = Configuration(config)
-    configured = configuration.at(configuration.here).output_format
-    if configured is not None:
-        return configured
-    return OutputFormat.FULL if sys.stdout.isatty() else OutputFormat.CONCISE
 
 
 def _settings(config: Config) -> str:

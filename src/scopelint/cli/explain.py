@@ -8,7 +8,7 @@ import click
 
 from scopelint.cli.terminal import CLEAN, terminal_width, uses_colour, write
 from scopelint.config import Color
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 
 if TYPE_CHECKING:
     # The rules bring the engine with them.

@@ -19,12 +19,11 @@ from scopelint.model import (
     Applicability,
     Change,
     Finding,
-    FixReport,
     Level,
     Offered,
     Record,
-    ScopelintError,
 )
+from scopelint.outcome import FixReport, ScopelintError
 
 # A longer new file is a helper, which says nothing about the code that is fixed.
 _LINES_SHOWN_OF_NEW_FILE = 40
@@ -121,7 +120,7 @@ def _alone(done: FixReport) -> FixReport:
         return replace(finding, fix=None, fix_refused=refused)
 
     findings = tuple(map(told, done.report.findings))
-    return replace(done, report=replace(done.report, findings=findings))
+    return done._replace(report=done.report._replace(findings=findings))
 
 
 def _hand_back(raw: bytes, changes: Sequence[Change]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar
 import click
 
 from scopelint.config import Config
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -8,10 +8,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
-
 from scopelint.config import Color
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 
 if TYPE_CHECKING:
     # Short work ends before rich is worth the time of its import.
@@ -61,7 +59,8 @@ def write(output: str) -> None:
 
 def complain(sentence: str) -> None:
     """Write a line to standard error."""
-    click.echo(sentence, err=True)
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
 
 
 class ProgressBar:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-
-from msgspec import field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from scopelint.config.options import OPTIONS, Value, read_options
 from scopelint.config.run import Config, OutputFormat
 from scopelint.config.selection import Selection, matching_codes, selected_codes
 from scopelint.metadata import read_toml
-from scopelint.model import Record, ScopelintError
+from scopelint.outcome import ScopelintError
 from scopelint.patterns import Patterns, configured
 
 _NAMES = (".scopelint.toml", "scopelint.toml", "pyproject.toml")
 _COMMAND_LINE = "the command line"
 
 
-class FileIgnore(Record, frozen=True):
+class FileIgnore(NamedTuple):
     """Rules that are left out in the files that a pattern fits, or in the others."""
 
     patterns: Patterns
@@ -27,7 +27,7 @@ class FileIgnore(Record, frozen=True):
     origin: str
 
 
-class Settings(Record, frozen=True):
+class Settings(NamedTuple):
     """What holds for the files of a directory; ``None`` is what nobody has set.
 
     ``values`` are the options that are set, by name, and ``origins`` the places that set them.
@@ -43,11 +43,11 @@ class Settings(Record, frozen=True):
     backends: tuple[str, ...] | None = None
     carriers: tuple[str, ...] = ()
     helper_module: str | None = None
-    fixable: Selection = field(default_factory=Selection)
+    fixable: Selection = Selection()
     cache_folder: str | None = None
     output_format: OutputFormat | None = None
-    values: Mapping[str, Value] = field(default_factory=dict)
-    origins: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Value] = MappingProxyType({})
+    origins: Mapping[str, str] = MappingProxyType({})
 
     @property
     def has_selectors(self) -> bool:
@@ -85,7 +85,7 @@ class Settings(Record, frozen=True):
         return codes
 
 
-class _Layer(Record, frozen=True):
+class _Layer(NamedTuple):
     """The options that one place gives; patterns in them are relative to ``directory``."""
 
     origin: str

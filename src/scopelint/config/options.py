@@ -5,17 +5,18 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from scopelint.config.run import OutputFormat
 from scopelint.config.selection import nearest_word
-from scopelint.model import Record, ScopelintError
+from scopelint.outcome import ScopelintError
 
 Value: TypeAlias = "str | bool | tuple[str, ...] | Mapping[str, tuple[str, ...]]"
 
-_VERSION = re.compile(r"(?:py)?3\.?(\d{1,2})")
-_MODULE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
-_CARRIER = re.compile(f"!?{_MODULE.pattern}")
+# Compiled when a value is read, which few runs do.
+_VERSION = r"(?:py)?3\.?(\d{1,2})"
+_MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)+"
+_CARRIER = f"!?{_MODULE}"
 
 
 class Kind(enum.Enum):
@@ -38,7 +39,7 @@ class Kind(enum.Enum):
         return self in (Kind.RULES, Kind.PATTERNS, Kind.BACKENDS, Kind.CARRIERS)
 
 
-class Option(Record, frozen=True):
+class Option(NamedTuple):
     """One option; ``choices`` are the words that it takes, if only some are right."""
 
     name: str
@@ -103,9 +104,9 @@ def _value(option: Option, value: object, origin: str) -> Value:
     kind = option.kind
     if kind is Kind.FLAG and isinstance(value, bool):
         return value
-    if kind is Kind.VERSION and isinstance(value, str) and (match := _VERSION.fullmatch(value)):
+    if kind is Kind.VERSION and isinstance(value, str) and (match := re.fullmatch(_VERSION, value)):
         return f"3.{match[1]}"
-    if kind is Kind.MODULE and isinstance(value, str) and _MODULE.fullmatch(value):
+    if kind is Kind.MODULE and isinstance(value, str) and re.fullmatch(_MODULE, value):
         return value
     if kind in (Kind.PATH, Kind.CHOICE) and isinstance(value, str) and value:
         return _chosen(option, value, origin)
@@ -130,7 +131,7 @@ def _chosen(option: Option, word: str, origin: str) -> str:
     if option.choices and word not in option.choices:
         hint = nearest_word(word, option.choices)
         raise ScopelintError(f"{origin}: `{option.name}` has no `{word}`{hint}")
-    if option.kind is Kind.CARRIERS and not _CARRIER.fullmatch(word):
+    if option.kind is Kind.CARRIERS and not re.fullmatch(_CARRIER, word):
         hint = 'write "package.module.name", or "!package.module.name" to take one away'
         raise ScopelintError(f"{origin}: `{word}` in `carriers` is no dotted name; {hint}")
     return word

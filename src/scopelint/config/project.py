@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import field
+from typing import NamedTuple
 
 from scopelint.config.files import Settings
 from scopelint.metadata import Metadata, metadata_of
-from scopelint.model import Record
 
 DEFAULT_TARGET = (3, 11)
 
 
-class ProjectSettings(Record, frozen=True):
+class ProjectSettings(NamedTuple):
     """What a project says about itself.
 
     ``target_version`` is the lowest Python it runs on, ``backends`` what it is configured to run
@@ -22,7 +21,7 @@ class ProjectSettings(Record, frozen=True):
     backends: tuple[str, ...] | None = None
     carriers: tuple[str, ...] = ()
     helper_module: str | None = None
-    metadata: Metadata = field(default_factory=Metadata)
+    metadata: Metadata = Metadata()
 
 
 def project_settings(root: str, settings: Settings | None = None) -> ProjectSettings:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-
-from msgspec import field
-
-from scopelint.model import Record
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 class OutputFormat(enum.Enum):
@@ -37,7 +35,7 @@ class Color(enum.Enum):
     NEVER = "never"
 
 
-class Config(Record, frozen=True):
+class Config(NamedTuple):
     """What one run is asked to do.
 
     ``overrides`` are options of configuration files that the command line gives, under the names
@@ -50,7 +48,7 @@ class Config(Record, frozen=True):
     paths: tuple[str, ...]
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    overrides: Mapping[str, object] = field(default_factory=dict)
+    overrides: Mapping[str, object] = MappingProxyType({})
     configs: tuple[str, ...] = ()
     is_isolated: bool = False
     baseline: str | None = None

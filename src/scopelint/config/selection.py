@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from scopelint.model import Record, ScopelintError
+from scopelint.outcome import ScopelintError
 
 _ALL = "ALL"
 # More words than these make no readable sentence.
 _FEW = 10
 
 
-class Selection(Record, frozen=True):
+class Selection(NamedTuple):
     """The selectors that one place gives; ``select`` is ``None`` where it selects nothing anew.
 
     ``origin`` names the place in complaints, and is empty for the command line.

@@ -9,7 +9,7 @@ from scopelint import facts
 from scopelint.codemods import RefusedError
 from scopelint.fix.workspace import Workspace
 from scopelint.helper import HelperPlace, HelperRefusedError, form_for, place_for, to_write
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
 
 _LIBRARIES = ("anyio", "trio")
 

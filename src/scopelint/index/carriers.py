@@ -21,7 +21,8 @@ from scopelint.libraries import (
     SCOPES,
     STACK_FILLERS,
 )
-from scopelint.model import ScopeKind, ScopelintError
+from scopelint.model import ScopeKind
+from scopelint.outcome import ScopelintError
 
 if TYPE_CHECKING:
     from scopelint.index.infer import Inference

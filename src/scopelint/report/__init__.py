@@ -12,10 +12,10 @@ from scopelint.model import (
     Finding,
     Level,
     Record,
-    Report,
     Site,
     Span,
 )
+from scopelint.outcome import Report
 
 INVALID_SYNTAX = FailureKind.INVALID_SYNTAX.value
 _START = Span(1, 0, 1, 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scopelint.model import Finding, Level, Report
+from scopelint.model import Finding, Level
+from scopelint.outcome import Report
 from scopelint.report import entries, label, shown_path
 
 _COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from scopelint.model import Finding, Level, Report
+from scopelint.model import Finding, Level
+from scopelint.outcome import Report
 from scopelint.report import entries, fingerprints, label, relative
 from scopelint.report.json import Json
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from scopelint.model import Finding, Fix, Related, Report, Site
+from scopelint.model import Finding, Fix, Related, Site
+from scopelint.outcome import Report
 from scopelint.report import INVALID_SYNTAX, Count, entries
 
 Json: TypeAlias = "int | str | list[Json] | dict[str, Json] | None"

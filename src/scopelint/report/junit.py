@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree
 
-from scopelint.model import Finding, Level, Report
+from scopelint.model import Finding, Level
+from scopelint.outcome import Report
 from scopelint.report import entries
 
 # XML has no way to write these at all.

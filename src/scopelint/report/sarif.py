@@ -8,7 +8,8 @@ from itertools import groupby
 from urllib.parse import quote
 
 from scopelint import __version__
-from scopelint.model import Applicability, Finding, Fix, Related, Report, Site, Suppressed
+from scopelint.model import Applicability, Finding, Fix, Related, Site, Suppressed
+from scopelint.outcome import Report
 from scopelint.pages import page
 from scopelint.report import entries, fingerprints, has_fix, relative, unread
 from scopelint.report.json import Json

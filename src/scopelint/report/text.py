@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
-from scopelint.model import Applicability, Finding, Level, Record, Report, Site
+from scopelint.model import Applicability, Finding, Level, Record, Site
+from scopelint.outcome import PASSED, Report
 from scopelint.report import Count, entries, is_fixable, label, shown_path, unread
 
 # A line is pieces of text, each with the rich style it has in colour.
@@ -114,7 +115,7 @@ def summary(report: Report, *, is_coloured: bool) -> str:
     """Return the closing lines: how many findings of each level there are, how many fixable."""
     levels = Counter(entry.level for entry in entries(report))
     if not levels:
-        passed = (("All checks passed!", "bold green"),)
+        passed = ((PASSED, "bold green"),)
         return "" if report.failures else _painted([passed], is_coloured=is_coloured)
     counts = [
         f"{levels[level]} {level.value}{'s' if levels[level] > 1 else ''}"

@@ -1,12 +1,11 @@
 """Find, read, decode and write the files of a project; nothing else touches the disk for code.
 
-`writing` is imported where it is used: few runs write.
+`failures` and `writing` are imported where they are used: few runs fail or write.
 """
 
 from __future__ import annotations
 
-from scopelint.source.failures import UNREADABLE, failure_of
-from scopelint.source.text import decode, encode, lines_of, read
+from scopelint.source.text import UNREADABLE, decode, encode, lines_of, read
 from scopelint.source.walk import SETTINGS_FILES, Discovery, Project, Sieve, discover, is_marked
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "decode",
     "discover",
     "encode",
-    "failure_of",
     "is_marked",
     "lines_of",
     "read",

@@ -6,9 +6,6 @@ import sys
 
 from scopelint.model import Failure, FailureKind, Span
 
-# What reading the text of a file and parsing it may raise.
-UNREADABLE = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError)
-
 
 def failure_of(path: str, error: Exception) -> Failure:
     """Say in one sentence why a file could not be read, decoded or parsed."""

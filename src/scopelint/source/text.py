@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 
-from scopelint.model import ScopelintError
+from scopelint.outcome import ScopelintError
+
+# What decoding a file and parsing its text may raise.
+UNREADABLE = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError)
 
 
 def read(path: str) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec.structs import replace
-
-from scopelint.model import Failure, FailureKind, Record
 from scopelint.patterns import Patterns, patterns_of
-from scopelint.source.failures import failure_of
 from scopelint.source.text import read
+
+if TYPE_CHECKING:
+    from scopelint.model import Failure
+
 
 _SUFFIXES = (".py", ".pyi")
 _PACKAGE_FILES = ("__init__.py", "__init__.pyi")
@@ -24,7 +25,7 @@ _BUILD_OUTPUT = frozenset({"build", "dist"})
 _ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
 
 
-class Project(Record, frozen=True):
+class Project(NamedTuple):
     """All files that are looked at together, and those of them that are reported on.
 
     ``root`` is absolute; ``files``, ``selected`` and ``named`` are relative to it; ``named`` are
@@ -41,14 +42,14 @@ class Project(Record, frozen=True):
     settings: tuple[str, ...] = ()
 
 
-class Discovery(Record, frozen=True):
+class Discovery(NamedTuple):
     """The projects that the named paths belong to, and the paths that lead nowhere."""
 
     projects: tuple[Project, ...]
     failures: tuple[Failure, ...]
 
 
-class Sieve(Record, frozen=True):
+class Sieve(NamedTuple):
     """What is left out of a directory and of those below it.
 
     ``has_defaults`` says whether the usual names are among it. What the user names is never left
@@ -67,13 +68,13 @@ class Sieve(Record, frozen=True):
     def from_inside(self, directory: str) -> Sieve:
         """Return what is left out of a directory although the directory itself is not."""
         kept = tuple(each for each in self.excluded if not each.verdict(_prefix(directory)))
-        return replace(self, excluded=kept)
+        return self._replace(excluded=kept)
 
 
 SieveAt = Callable[[str], Sieve]
 
 
-class _Directory(Record, frozen=True):
+class _Directory(NamedTuple):
     """One directory that was walked, with its Python files; ``links`` are symbolic links.
 
     A nested root is the root of another project, whose files are not looked at here.
@@ -104,7 +105,7 @@ def discover(
     while pending := sorted(groups.keys() - projects.keys()):
         for root in pending:
             project, walked = _project(root, groups[root], sieve_at)
-            projects[root] = replace(project, is_nested=root not in own_roots)
+            projects[root] = project._replace(is_nested=root not in own_roots)
             failures.extend(directory.failure for directory in walked if directory.failure)
             for nested in walked:
                 if nested.is_nested_root:
@@ -207,7 +208,7 @@ def _walk(
             with os.scandir(path) as scan:
                 entries = list(scan)
         except OSError as error:
-            yield _Directory(path, failure=failure_of(path, error))
+            yield _Directory(path, failure=_failure(path, error))
             continue
         names = {entry.name for entry in entries}
         if path != start:
@@ -391,4 +392,11 @@ def _posix(path: str) -> str:
 
 
 def _missing(path: str) -> Failure:
-    return Failure(_posix(os.path.abspath(path)), FailureKind.MISSING, "no such file or directory")
+    return _failure(_posix(os.path.abspath(path)), FileNotFoundError())
+
+
+def _failure(path: str, error: OSError) -> Failure:
+    # Few runs fail.
+    from scopelint.source.failures import failure_of
+
+    return failure_of(path, error)

@@ -9,7 +9,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scopelint.model import Change, ScopelintError
+from scopelint.model import Change
+from scopelint.outcome import ScopelintError
 from scopelint.source.failures import reason
 from scopelint.source.text import decode, encode, read
 

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scopelint.model import Accepted, Finding, ScopelintError, Suppressed, SuppressionKind
+from scopelint.model import Accepted, Finding, Suppressed, SuppressionKind
+from scopelint.outcome import ScopelintError
 
 _VERSION = 1
 _KEYS = ("code", "path", "fingerprint", "message")
