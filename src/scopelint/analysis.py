@@ -350,17 +350,22 @@ def flagged(
     """Yield the findings among what is nominated."""
     if not nominated:
         return
-    # LibCST takes a quarter of a second to import, which a clean project need not spend.
-    with files.clock.during(Stage.LOADING):
-        from scopelint.flag import flag
-        from scopelint.suppress import fingerprinted
+    from scopelint.suppress import fingerprinted
 
-        planner = planner or planner_for(files, index)
+    # An application on asyncio has dozens of notes, and plans cost more than findings; without
+    # one, the facts have to do.
+    def is_planned(nomination: Nomination) -> bool:
+        return nomination.level is not Level.NOTE or nomination.code in files.by_name
 
-    def plan(nomination: Nomination) -> Fix | str | None:
-        # An application on asyncio has dozens of notes, and plans cost more than findings.
-        if nomination.level is Level.NOTE and nomination.code not in files.by_name:
-            return None
+    planned = {path: list(filter(is_planned, each)) for path, each in nominated.items()}
+    if any(planned.values()):
+        with files.clock.during(Stage.LOADING):
+            from scopelint.flag import flag
+
+            planner = planner or planner_for(files, index)
+
+    def plan(nomination: Nomination) -> Fix | str:
+        assert planner is not None
         if nomination.offer is None:
             place = nomination.place
             return f"{_NO_FIX[nomination.code]} ({place.path}:{place.span.line})"
@@ -369,10 +374,12 @@ def flagged(
 
     for path, nominations in nominated.items():
         with files.clock.during(Stage.FLAGGING):
-            text = files.text(path)
+            text, root = files.text(path), files.project.root
             files.clock.count(Stage.FLAGGING, len(text))
-            flagged = flag(text, nominations, files.project.root, plan)
-            found = list(fingerprinted(flagged, text))
+            findings = [each.finding(root) for each in nominations if not is_planned(each)]
+            if planned[path]:
+                findings += flag(text, planned[path], root, plan)
+            found = list(fingerprinted(findings, text))
         yield from found
 
 

@@ -1,4 +1,4 @@
-"""Looks at every nominated site in its file's LibCST tree and makes it a finding."""
+"""Looks at nominated sites in their file's LibCST tree, and makes findings of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scopelint.codemods.trees import tree_of
 from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
-from scopelint.model import Finding, Fix, Site
+from scopelint.model import Finding, Fix
 from scopelint.rule import Nomination, Shape
 
 _OPERATIONS = ENTER_METHODS | EXIT_METHODS | STACK_CLOSERS | STACK_FILLERS
@@ -28,18 +28,14 @@ def flag(
     ``plan`` gives the fix that is offered, or the reason why it is refused, if there is to be one.
     What LibCST cannot read stays a finding, with ``fix_refused`` saying so.
     """
-    quoted = [nomination for nomination in nominations if nomination.anchor.ordinal < 0]
-    for nomination in quoted:
-        yield _finding(nomination, root, "code in an f-string is not changed")
     try:
         confirmed = _confirmed(text, nominations)
     except UnreadableError as error:
         for nomination in nominations:
-            if nomination not in quoted:
-                yield _finding(nomination, root, str(error))
+            yield nomination.finding(root, str(error))
         return
     for nomination in confirmed:
-        yield _finding(nomination, root, plan(nomination))
+        yield nomination.finding(root, None if nomination.is_quoted else plan(nomination))
 
 
 def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nomination]:
@@ -55,7 +51,7 @@ def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nominat
         nomination
         for anchor, node in found.items()
         for nomination in wanted[anchor]
-        if node is not None and _has_shape(node, nomination.shape)
+        if nomination.is_quoted or (node is not None and _has_shape(node, nomination.shape))
     ]
 
 
@@ -72,7 +68,9 @@ def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:
                 _method(argument.value) in _OPERATIONS for argument in node.args
             )
         case Shape.CALL:
-            return isinstance(node, cst.Call) and isinstance(node.func, cst.Name | cst.Attribute)
+            return isinstance(node, cst.Call) and isinstance(
+                node.func, cst.Name | cst.Attribute | cst.Subscript
+            )
         case Shape.CATCH:
             return isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler) and (
                 node.type is not None
@@ -104,16 +102,3 @@ def _targets(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
         yield from (target.target for target in node.targets)
     elif isinstance(node, cst.AnnAssign):
         yield node.target
-
-
-def _finding(nomination: Nomination, root: str, fix: Fix | str | None) -> Finding:
-    return Finding(
-        code=nomination.code,
-        name=nomination.name,
-        level=nomination.level,
-        message=nomination.message,
-        site=Site(f"{root}/{nomination.place.path}", nomination.place.span),
-        related=nomination.related,
-        fix=fix if isinstance(fix, Fix) else None,
-        fix_refused=fix if isinstance(fix, str) else None,
-    )

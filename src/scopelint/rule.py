@@ -11,7 +11,7 @@ from scopelint.facts import Anchor
 from scopelint.index import ProjectIndex
 from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Place, Where
-from scopelint.model import Level, Related
+from scopelint.model import Finding, Fix, Level, Related, Site
 
 
 class Shape(enum.Enum):
@@ -68,6 +68,26 @@ class Nomination:
     shape: Shape
     related: tuple[Related, ...]
     offer: Offer | None = None
+
+    @property
+    def is_quoted(self) -> bool:
+        """Say whether the site stands in an f-string."""
+        return self.anchor.ordinal < 0
+
+    def finding(self, root: str, fix: Fix | str | None = None) -> Finding:
+        """Return the finding, with the fix that is offered or the reason why it is refused."""
+        if self.is_quoted:
+            fix = "code in an f-string is not changed"
+        return Finding(
+            code=self.code,
+            name=self.name,
+            level=self.level,
+            message=self.message,
+            site=Site(f"{root}/{self.place.path}", self.place.span),
+            related=self.related,
+            fix=fix if isinstance(fix, Fix) else None,
+            fix_refused=fix if isinstance(fix, str) else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
