@@ -75,6 +75,8 @@ def _line_of_patch(text: str, module: str, name: str) -> int | None:
     `multiple(asyncio, sleep=...)`.
     """
     owner, _, last = name.rpartition(".")
+    if not re.search(rf"{last}(?:[\"']|\s*=)", text):
+        return None  # a quick search, which most files end
     patterns = [rf"(?:\b{module}|\}}|[\"'])\.{re.escape(name)}[\"']"]
     if owner:
         patterns.append(rf"[\"']{re.escape(name)}[\"']")
