@@ -178,6 +178,10 @@ class Bindings:
             block = blocks[block].parent
         return ()
 
+    def bound_inside(self, number: int, name: str) -> Sequence[int]:
+        """Return the events that bind a name in any comprehension or lambda of a frame."""
+        return [position for position, _ in self._inner.get((number, name), ())]
+
     def enclosing(self, number: int) -> Iterator[int]:
         """Yield the frames around a frame, innermost first."""
         number = self._module.frames[number].parent

@@ -27,18 +27,21 @@ def verdicts(
     only those are told that are, or may be, such an object.
     """
     found: dict[tuple[int, str], bool | None] = {}
-    mentions = workspace.mentions(module)
+    mentions, objects = workspace.mentions(module), workspace.index.objects
     for name in sorted(names):
         for expression, where in mentions.attributes.get(name, ()):
-            key = workspace.index.objects.key(expression, where)
+            key = objects.key(expression, where)
             is_it = key is not None and is_one(key)
             verdict = None if key is None or (key.home is Home.TEXT and not is_it) else is_it
             place = (where.frame, render(expression))
             found[place] = verdict if found.get(place, verdict) is verdict else None
-    for place, keys in mentions.names.items():
-        answers = {key is not None and is_one(key) for key in keys}
-        if True in answers:
-            found[place] = None if False in answers else True
+    for (frame, name), points in mentions.names.items():
+        possible = objects.possible(name, FrameRef(module.path, frame))
+        if any(key is not None and is_one(key) for key in possible):
+            keys = {objects.key(facts.Name(name), where) for where in points}
+            answers = {key is not None and is_one(key) for key in keys}
+            if True in answers:
+                found[frame, name] = None if False in answers else True
     return found
 
 
@@ -46,7 +49,10 @@ def spellings(
     workspace: Workspace, root: object, where: Where, canonical: Collection[str]
 ) -> Iterator[str]:
     """Yield how an annotation or an event spells something, by its canonical names."""
+    words = workspace.spoken(where.path, canonical)
     for expression in expressions(root):
+        if (expression.id if isinstance(expression, facts.Name) else expression.name) not in words:
+            continue
         for value in workspace.index.inference.values(expression, where):
             if isinstance(value, External) and value.name in canonical:
                 yield render(expression)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scopelint.codemods import RefusedError, Rewritten
@@ -18,7 +18,6 @@ from scopelint.facts import (
     Symbol,
 )
 from scopelint.index import ProjectIndex
-from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Where
 from scopelint.model import Applicability, Record, Span
 
@@ -41,11 +40,11 @@ class Plan:
 class Mentions:
     """Where the names in a file stand, found once for all plans.
 
-    ``names`` are the objects that a local or global name is in a frame; ``attributes`` have for
-    each last name the expressions, with the points at which these have their values.
+    ``names`` are the points at which a local or global name has its values in a frame;
+    ``attributes`` have for each last name the expressions with their points.
     """
 
-    names: dict[tuple[int, str], set[ObjectKey | None]] = field(default_factory=dict)
+    names: dict[tuple[int, str], list[Where]] = field(default_factory=dict)
     attributes: dict[str, list[tuple[Attribute, Where]]] = field(default_factory=dict)
 
 
@@ -57,6 +56,7 @@ class Workspace:
     settings: ProjectSettings
     text: Callable[[str], str | None]
     _mentions: dict[str, Mentions] = field(default_factory=dict)
+    _aliases: dict[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def tree(self, path: str) -> Tree:
         """Return the tree of a file that has facts."""
@@ -67,21 +67,19 @@ class Workspace:
     def mentions(self, module: ModuleFacts) -> Mentions:
         """Return where the names in a file stand."""
         if module.path not in self._mentions:
-            self._mentions[module.path] = self._mentions_in(module)
+            self._mentions[module.path] = _mentions_in(module)
         return self._mentions[module.path]
 
-    def _mentions_in(self, module: ModuleFacts) -> Mentions:
-        found = Mentions()
-        for number, frame in enumerate(module.frames):
-            for position, event in enumerate(frame.events):
-                for expression in expressions(event):
-                    is_bound = isinstance(event, StoreEvent) and expression == event.target
-                    where = Where(module.path, number, position + is_bound)
-                    if isinstance(expression, Attribute):
-                        found.attributes.setdefault(expression.name, []).append((expression, where))
-                    elif isinstance(expression, Name):
-                        key = self.index.objects.key(expression, where)
-                        found.names.setdefault((number, expression.id), set()).add(key)
+    def spoken(self, path: str, canonical: Collection[str]) -> Collection[str]:
+        """Return the last words that a file has for things, its imports and aliases followed."""
+        if path not in self._aliases:
+            self._aliases[path] = _aliases_in(self.index.modules.known(path))
+        found = dict.fromkeys(name.rpartition(".")[2] for name in canonical)
+        pending = list(found)
+        while pending:
+            new = [word for word in self._aliases[path].get(pending.pop(), ()) if word not in found]
+            found.update(dict.fromkeys(new))
+            pending += new
         return found
 
     def absolute(self, path: str) -> str:
@@ -130,7 +128,43 @@ class Workspace:
         return RefusedError(f"{sentence} ({where.path}{line})")
 
 
-def expressions(root: object) -> Iterator[Expression]:
+def _aliases_in(module: ModuleFacts) -> Mapping[str, Sequence[str]]:
+    """Return the other words by which a file calls things, by the words that it has for them."""
+    found: dict[str, list[str]] = {}
+    for frame in module.frames:
+        for event in frame.events:
+            if isinstance(event, StoreEvent):
+                value, target = _last_word(event.value), _last_word(event.target)
+                if value and target and value != target:
+                    found.setdefault(value, []).append(target)
+    return found
+
+
+def _last_word(expression: Expression) -> str:
+    match expression:
+        case Name(id=word) | Attribute(name=word):
+            return word
+        case Symbol(path=path):
+            return path.rpartition(".")[2]
+        case _:
+            return ""
+
+
+def _mentions_in(module: ModuleFacts) -> Mentions:
+    found = Mentions()
+    for number, frame in enumerate(module.frames):
+        for position, event in enumerate(frame.events):
+            for expression in expressions(event):
+                is_bound = isinstance(event, StoreEvent) and expression == event.target
+                where = Where(module.path, number, position + is_bound)
+                if isinstance(expression, Attribute):
+                    found.attributes.setdefault(expression.name, []).append((expression, where))
+                elif isinstance(expression, Name):
+                    found.names.setdefault((number, expression.id), []).append(where)
+    return found
+
+
+def expressions(root: object) -> Iterator[Name | Attribute]:
     """Yield every name and attribute in an event or an expression."""
     pending = [root]
     while pending:

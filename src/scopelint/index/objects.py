@@ -115,25 +115,50 @@ class Objects:
         looking = self._modules.frame(where.ref)
         block = flow.block_at(looking, where.event)
         for position in bindings.inner(where.frame, name, block):
-            event = looking.events[position]
-            assert isinstance(event, StoreEvent)
-            text = ObjectKey(Home.LOCAL, where.ref, f"{name} of {position}")
-            return self._alias(event.value, Where(where.path, where.frame, position)) or text
+            return self._bound_inside(name, where.ref, position)
         owner = bindings.owner(where.frame, name)
         if owner is None:
             return None
-        ref = FrameRef(where.path, owner)
+        return next(self._bound(name, FrameRef(where.path, owner), where))
+
+    def possible(self, name: str, ref: FrameRef) -> frozenset[ObjectKey | None]:
+        """Return the objects that a name can be at any point of a frame, if not more."""
+        question = ("possible", name, ref)
+        nothing: frozenset[ObjectKey | None] = frozenset()
+        return self._inference.once(question, lambda: frozenset(self._possible(name, ref)), nothing)
+
+    def _possible(self, name: str, ref: FrameRef) -> Iterator[ObjectKey | None]:
+        bindings = self._modules.bindings(ref.path)
+        for position in bindings.bound_inside(ref.frame, name):
+            yield self._bound_inside(name, ref, position)
+        owner = bindings.owner(ref.frame, name)
+        if owner is None:
+            yield None
+        else:
+            yield from self._bound(name, FrameRef(ref.path, owner), Where(ref.path, ref.frame, -1))
+
+    def _bound_inside(self, name: str, ref: FrameRef, position: int) -> ObjectKey:
+        """Return the object that a comprehension or lambda calls by a name of its own."""
+        event = self._modules.frame(ref).events[position]
+        assert isinstance(event, StoreEvent)
+        key = self._alias(event.value, Where(ref.path, ref.frame, position))
+        return key or ObjectKey(Home.LOCAL, ref, f"{name} of {position}")
+
+    def _bound(self, name: str, ref: FrameRef, where: Where) -> Iterator[ObjectKey]:
+        """Yield the objects that a name of a frame may be at a point, the likeliest first."""
         frame = self._modules.frame(ref)
         if frame.kind is FrameKind.MODULE:
-            return ObjectKey(Home.GLOBAL, ref, name)
+            yield ObjectKey(Home.GLOBAL, ref, name)
+            return
         if frame.kind is FrameKind.CLASS:
-            return ObjectKey(Home.ATTRIBUTE, ref, name)
+            yield ObjectKey(Home.ATTRIBUTE, ref, name)
+            return
         for event, point in self._bound_to(name, ref, frame, where):
             key = self._alias(event.value, point) or self._twin(event, frame, point)
             if key is not None:
-                return key
+                yield key
         kept = self._kept_as(facts.Name(name), ref, frame)
-        return kept or ObjectKey(Home.LOCAL, ref, name)
+        yield kept or ObjectKey(Home.LOCAL, ref, name)
 
     def _bound_to(
         self, name: str, ref: FrameRef, frame: Frame, where: Where
