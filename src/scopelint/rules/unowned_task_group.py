@@ -30,8 +30,8 @@ class UnownedTaskGroup(Rule):
         """Yield the assignments that store a group made here and entered by no block."""
         for store, target in _candidates(project):
             groups = _groups(project, store)
-            key = project.lifetimes.objects.key(target, store.where)
-            if not groups or key is None or key.home in (Home.LOCAL, Home.CALL):
+            key = project.lifetimes.objects.key(target, store.where) if groups else None
+            if key is None or key.home in (Home.LOCAL, Home.CALL):
                 continue
             if store.is_element:
                 key = ObjectKey(key.home, key.owner, key.name, is_element=True)
