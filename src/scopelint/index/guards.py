@@ -269,14 +269,14 @@ class Guards:
     def _answers_probe(self, index: int, where: Where) -> bool:
         """Say whether a handler is there for the case that no asyncio loop runs."""
         caught = self._caught(self._modules.frame(where.ref).blocks[index].condition, where)
-        names = list(self._called(self._tried(index, where)))
+        if not caught & (_NO_LOOP | _ANY_ERROR):
+            return False
+        names = self._called(self._tried(index, where))
         if caught & _NO_LOOP:
             return any(name in LOOP_PROBES for name in names)
-        return bool(caught & _ANY_ERROR) and names[:1] != [] and names[0] in LOOP_PROBES
+        return next(names, "") in LOOP_PROBES
 
-    def _called(
-        self, tried: Iterator[tuple[Event, Where]] | list[tuple[Event, Where]]
-    ) -> Iterator[str]:
+    def _called(self, tried: Iterable[tuple[Event, Where]]) -> Iterator[str]:
         for event, at in tried:
             if isinstance(event, CallEvent):
                 for value in self._inference.values(event.call.function, at):
