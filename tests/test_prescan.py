@@ -323,6 +323,29 @@ def test_what_no_store_looks_like_is_not_found(code: str) -> None:
     assert not finds(f"    {code}\n".encode(), Look.OWN_STORE, b"held")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x.held",
+        "x. held()",
+        "(x.\n held)",
+        "x.\\\n  held = 1",
+        "raise x from y.held",
+        "f'{x.held}'",
+    ],
+)
+def test_an_attribute_is_found(code: str) -> None:
+    assert finds(f"{code}\n".encode(), Look.ATTRIBUTE, b"held")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["held.x", "from .held import x", "from a.held import x", "  import a.held", "x = 'held'"],
+)
+def test_a_package_is_no_attribute(code: str) -> None:
+    assert not finds(f"{code}\n".encode(), Look.ATTRIBUTE, b"held")
+
+
 def test_the_words_of_many_files_are_those_of_each() -> None:
     raws = {
         str(path): path.read_bytes()

@@ -159,7 +159,8 @@ class Look(enum.Enum):
     """What a second look for a name is after.
 
     Any mention, a store, a call, a derived class, the import of a package, a call that may be a
-    statement of its own, a store through an object's own name or in the body of a class.
+    statement of its own, a store through an object's own name or in the body of a class, an
+    attribute.
     """
 
     MENTION = enum.auto()
@@ -169,6 +170,7 @@ class Look(enum.Enum):
     IMPORT = enum.auto()
     STATEMENT = enum.auto()
     OWN_STORE = enum.auto()
+    ATTRIBUTE = enum.auto()
 
 
 def finds(raw: bytes, look: Look, word: bytes) -> bool:
@@ -204,6 +206,7 @@ _LINE_END = re.compile(rb"\s*$", re.MULTILINE)
 _ASSIGNED = re.compile(rb"=\s*[\w.]*\Z")
 _SELF = re.compile(rb"\bself\.\Z")
 _IMPORTED = re.compile(rb"\b(?:from|import)\b.*\Z", re.DOTALL)
+_PACKAGE = re.compile(rb"[ \t]*(?:from|import)[ \t]+[\w.]*\Z")
 _CONTINUED = re.compile(rb"\\\r?\n\Z")
 # What stands before a call whose value is used: `=`, `return`, another call.
 _USED = re.compile(rb"(?:[^=!<>]=|\b(?:return|await|yield)|\w\(|[,\[{])\s*[\w.]*\Z")
@@ -256,6 +259,12 @@ def _is_imported(raw: bytes, start: int, end: int) -> bool:
     return _IMPORTED.search(raw, line, start) is not None
 
 
+def _is_attribute(raw: bytes, start: int, end: int) -> bool:
+    if not raw[max(0, start - _BEFORE) : start].rstrip(b"\\ \t\r\n").endswith(b"."):
+        return False
+    return _PACKAGE.match(raw, raw.rfind(b"\n", 0, start) + 1, start) is None
+
+
 def _is_statement(raw: bytes, start: int, end: int) -> bool:
     if _RENAMED.match(raw, end):
         return True
@@ -271,4 +280,5 @@ _LOOKS = {
     Look.IMPORT: _is_imported,
     Look.STATEMENT: _is_statement,
     Look.OWN_STORE: _is_own_stored,
+    Look.ATTRIBUTE: _is_attribute,
 }
