@@ -133,8 +133,11 @@ class Guards:
 
     def _uses(self, ref: FrameRef) -> Iterator[Where]:
         """Yield every point that names a class or function other than to look at it."""
-        name = self._modules.frame(ref).name
-        for path in self._modules.nearest(self._modules.mentioned(name), ref.path):
+        frame = self._modules.frame(ref)
+        name, paths = frame.name, self._modules.mentioned(frame.name)
+        if frame.parent != 0:
+            paths = self._modules.using(name, ref.path)
+        for path in self._modules.nearest(paths, ref.path):
             module = self._modules.facts(path)
             for number, frame in () if module is None else self._modules.naming(module, name):
                 if any(

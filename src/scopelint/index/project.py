@@ -79,6 +79,13 @@ class Modules:
             self._mentions[word, look] = tuple(sorted(self._mentioning(word, look)))
         return self._mentions[word, look]
 
+    def using(self, attribute: str, path: str) -> tuple[str, ...]:
+        """Return the files that have an attribute, and the one of the class that it belongs to.
+
+        Only there can the name stand alone, in the body of the class.
+        """
+        return tuple(sorted({path, *self.mentioned(attribute, Look.ATTRIBUTE)}))
+
     def nearest(self, paths: Iterable[str], first: str) -> Sequence[str]:
         """Return files in the order in which to look for one example: those read before first."""
         return sorted(paths, key=lambda path: (path != first, path not in self._facts, path))
