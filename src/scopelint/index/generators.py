@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from scopelint import facts
@@ -92,22 +92,30 @@ class Generators:
         for key, operations in self._lifetimes.by_object.items():
             if key.home not in (Home.ATTRIBUTE, Home.GLOBAL):
                 continue
-            enters = [o for o in operations if o.act in (Act.ENTER, Act.FILL) and o.scopes]
             leaving = {o.where.ref for o in operations if o.act in (Act.EXIT, Act.CLOSE)}
-            leaving |= {o.where.ref for o in self._lifetimes.closings(key)} if enters else set()
-            for entering in enters:
-                started = entering.where.ref
-                if entering.handed_to is None and started not in leaving:
+            for entering in operations:
+                if entering.act not in (Act.ENTER, Act.FILL) or not entering.scopes:
+                    continue
+                if entering.handed_to is None and entering.where.ref not in leaving:
                     yield from self._started_by(entering, leaving)
 
     def _started_by(
-        self, entering: Operation, leaving: Iterable[FrameRef]
+        self, entering: Operation, leaving: set[FrameRef]
     ) -> Iterator[tuple[FrameRef, Suspended]]:
+        calling = [
+            (call, where)
+            for call, where in self._inference.classes.calls(entering.where.ref)
+            if (frame := self._modules.frame(where.ref)).is_async and frame.is_generator
+        ]
+        # Hardly any method is called by a generator, and where objects are closed is hard to say.
+        if not calling:
+            return
+        leaving = leaving | {o.where.ref for o in self._lifetimes.closings(entering.key)}
+        if entering.where.ref in leaving:
+            return
         ends = [where for ref in sorted(leaving) for _, where in self._inference.classes.calls(ref)]
-        for call, where in self._inference.classes.calls(entering.where.ref):
+        for call, where in calling:
             frame = self._modules.frame(where.ref)
-            if not (frame.is_async and frame.is_generator):
-                continue
             later = [end.event for end in ends if end.ref == where.ref and end.event > where.event]
             if later and any(
                 where.event < number < min(later)

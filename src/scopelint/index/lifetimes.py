@@ -225,19 +225,23 @@ class Lifetimes:
         return self._inference.once(question, lambda: tuple(self._closings(key)), ())
 
     def _closings(self, key: ObjectKey) -> Iterator[Operation]:
-        found: dict[Span, Operation] = {}
-        for module in self._files_of(key):
-            found.clear()
-            for operation in self.by_object.get(key, ()):
-                if operation.where.path == module.path and operation.act in (Act.CLOSE, Act.EXIT):
-                    found[operation.span] = operation
+        closing = {path for name in STACK_CLOSERS for path in self._modules.mentioned(name)}
+        for path in self._files_of(key):
+            module = self._modules.facts(path) if path in closing else None
+            if module is None:
+                continue
+            found = {
+                operation.span: operation
+                for operation in self.by_object.get(key, ())
+                if operation.where.path == path and operation.act in (Act.CLOSE, Act.EXIT)
+            }
             for number, frame in enumerate(module.frames):
                 for position, event in enumerate(frame.events):
                     if not isinstance(event, CallEvent) or event.call.span in found:
                         continue
                     function = event.call.function
-                    where = Where(module.path, number, position)
                     if isinstance(function, facts.Attribute) and function.name in STACK_CLOSERS:
+                        where = Where(path, number, position)
                         if self.objects.key(function.base, where) == key:
                             found[event.call.span] = Operation(
                                 Act.CLOSE, key, function.base, (), where, event.call.span,
@@ -245,11 +249,11 @@ class Lifetimes:
                             )  # fmt: skip
             yield from (found[span] for span in sorted(found))
 
-    def _files_of(self, key: ObjectKey) -> Iterable[ModuleFacts]:
+    def _files_of(self, key: ObjectKey) -> Sequence[str]:
         """Return the files in which an object can be named."""
         if key.home in (Home.ATTRIBUTE, Home.GLOBAL):
-            return self._modules.mentioning(key.name)
-        return (self._modules.known(key.owner.path),)
+            return self._modules.mentioned(key.name)
+        return (key.owner.path,)
 
     def contents(self, key: ObjectKey) -> tuple[Operation, ...]:
         """Return the fills that put a scope or carrier on a stack, also before a ``pop_all``."""
@@ -339,10 +343,11 @@ class Lifetimes:
         return self._inference.once(("blocks", key), lambda: tuple(self._blocks(key)), ())
 
     def _blocks(self, key: ObjectKey) -> Iterator[Where]:
-        for module in self._files_of(key):
-            for number, frame in enumerate(module.frames):
+        for path in self._files_of(key):
+            module = self._modules.facts(path)
+            for number, frame in enumerate(module.frames if module is not None else ()):
                 for position, event in enumerate(frame.events):
-                    where = Where(module.path, number, position)
+                    where = Where(path, number, position)
                     for manager in self._entered_by(event, where):
                         found = self.objects.key(manager, where)
                         if found == key or (found is not None and _may_be_same(found, key)):
@@ -369,13 +374,17 @@ class Lifetimes:
     def _uses(self, key: ObjectKey) -> Iterator[tuple[Where, Span]]:
         if key.home not in (Home.ATTRIBUTE, Home.GLOBAL) or key.is_element:
             return
-        for module in self._modules.mentioning(key.name):
-            for number, frame in enumerate(module.frames):
+        paths = self._modules.mentioned(key.name)
+        if key.home is Home.ATTRIBUTE:
+            paths = self._modules.using(key.name, key.owner.path)
+        for path in paths:
+            module = self._modules.facts(path)
+            for number, frame in () if module is None else self._modules.naming(module, key.name):
                 for position, event in enumerate(frame.events):
                     used = _used(event)
                     if used is None:
                         continue
-                    where = Where(module.path, number, position)
+                    where = Where(path, number, position)
                     for part in _prefixes(used[0]):
                         if _may_be(part, key) and self.objects.key(part, where) == key:
                             yield where, used[1]
