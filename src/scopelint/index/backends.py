@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,9 @@ from scopelint.libraries.asyncio import (
 from scopelint.prescan import Look
 
 _TEST = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|[^/]*_test\.pyi?$|conftest\.pyi?$)")
-_RUNNER_NAMES = frozenset(name.rpartition(".")[2] for name in RUNNERS) | LOOP_RUNNERS
+_USED = ("anyio", OTHER_BACKEND)
+# Methods called `run` are many, and these are rare.
+_RUNNER_NAMES = (*sorted(LOOP_RUNNERS), *sorted({name.rpartition(".")[2] for name in RUNNERS}))
 
 
 class RunsOn(enum.Enum):
@@ -61,25 +63,25 @@ class Backends:
     @cached_property
     def sign(self) -> Sign:
         """Return what the project runs on, by the strongest sign there is."""
-        trio = next(self._signs_of_trio(), None)
-        if trio is not None:
-            return Sign(RunsOn.TRIO_TOO, trio)
+        if self._trio is not None:
+            return Sign(RunsOn.TRIO_TOO, self._trio)
         asyncio = next(self._signs_of_asyncio(), None)
         if asyncio is not None:
             return Sign(RunsOn.ASYNCIO, asyncio)
         return Sign(RunsOn.UNKNOWN, "nothing")
 
     @cached_property
+    def _trio(self) -> str | None:
+        return next(self._signs_of_trio(), None)
+
+    @cached_property
     def files(self) -> tuple[ModuleFacts, ...]:
         """Return the files that import asyncio and are run by anyio or trio."""
-        if self.is_one_by_choice or not self._users:
+        if self.is_one_by_choice or not self._naming:
             return ()
-        asyncio = self._modules.mentioned(THIS_BACKEND, Look.IMPORT)
-        if self.sign.runs_on is RunsOn.TRIO_TOO:
-            paths = [path for path in asyncio if self._packages(path) & self._users]
-        else:
-            paths = [path for path in asyncio if path in self._users]
-        return tuple(m for path in paths if (m := self._modules.facts(path)) is not None)
+        paths = self._modules.mentioned(THIS_BACKEND, Look.IMPORT)
+        used = [path for path in paths if self._is_user(path) or self._is_beside_user(path)]
+        return tuple(m for path in used if (m := self._modules.facts(path)) is not None)
 
     def excuse(self, module: ModuleFacts) -> str | None:
         """Return why a file that uses asyncio in anyio code may do so, if it may."""
@@ -136,34 +138,59 @@ class Backends:
             if not is_test(module.path):
                 yield f"`import uvloop` in {module.path}"
         # Many files import asyncio, few call what runs a loop.
-        calling = {p for name in _RUNNER_NAMES for p in self._modules.mentioned(name, Look.CALL)}
-        for path in self._modules.mentioned(THIS_BACKEND, Look.IMPORT):
-            module_at = None if is_test(path) or path not in calling else self._modules.facts(path)
+        importing = frozenset(self._modules.mentioned(THIS_BACKEND, Look.IMPORT))
+        calling = (p for name in _RUNNER_NAMES for p in self._modules.mentioned(name, Look.CALL))
+        for path in dict.fromkeys(path for path in calling if path in importing):
+            module_at = None if is_test(path) else self._modules.facts(path)
             if module_at is not None and (runner := self._runner(module_at)) is not None:
                 yield f"`{runner}` in {path}"
 
     # --- files ------------------------------------------------------------------------
 
     @cached_property
-    def _users(self) -> frozenset[str]:
-        """Return the files that import anyio or trio at run time, and the packages with such."""
-        paths = {m.path for word in ("anyio", OTHER_BACKEND) for m in self._importers(word)}
-        # The half of a package that is written for trio says nothing about the other half.
-        shared = (path for path in paths if self._twin(path, OTHER_BACKEND, THIS_BACKEND) is None)
-        return frozenset().union(*(self._packages(path) for path in shared))
+    def _naming(self) -> Mapping[str | None, Sequence[str]]:
+        """Return the files that may import anyio or trio, by the package whose backends they show.
 
-    def _packages(self, path: str) -> frozenset[str]:
-        """Return a file and, unless it is a test, the package whose backends are its own."""
-        package = self._modules.names.package(path)
-        return frozenset({path, package} if package and not is_test(path) else {path})
+        The half of a package that is written for trio says nothing about the other half.
+        """
+        found: dict[str | None, list[str]] = {}
+        paths = {p for word in _USED for p in self._modules.mentioned(word, Look.IMPORT)}
+        for path in sorted(paths):
+            if self._twin(path, OTHER_BACKEND, THIS_BACKEND) is None:
+                found.setdefault(self._package(path), []).append(path)
+        return found
+
+    def _package(self, path: str) -> str | None:
+        """Return the package whose backends are those of a file; a test's are its own."""
+        return None if is_test(path) else self._modules.names.package(path)
+
+    def _is_user(self, path: str) -> bool:
+        """Say whether a file imports anyio or trio at run time."""
+        if path not in self._naming.get(self._package(path), ()):
+            return False
+        module = self._modules.facts(path)
+        return module is not None and any(self._is_imported(module, name) for name in _USED)
+
+    def _is_beside_user(self, path: str) -> bool:
+        """Say whether a project that runs on trio has a user in the package of a file."""
+        package = self._package(path)
+        if package is None or self._trio is None:
+            return False
+        beside = self._modules.nearest(self._naming.get(package, ()), path)
+        question = ("user in", package)
+        return self._inference.once(question, lambda: any(map(self._is_user, beside)), False)
 
     def _importers(self, package: str) -> Iterator[ModuleFacts]:
         """Yield the files that import a package at run time."""
         for module in self._modules.mentioning(package, Look.IMPORT):
-            for where, name in _imports(module):
-                if name == package and not self._is_for_types(module, where):
-                    yield module
-                    break
+            if self._is_imported(module, package):
+                yield module
+
+    def _is_imported(self, module: ModuleFacts, package: str) -> bool:
+        return any(
+            name == package and not self._is_for_types(module, where)
+            for where, name in _imports(module)
+        )
 
     def _is_for_types(self, module: ModuleFacts, where: Where) -> bool:
         frame = module.frames[where.frame]
