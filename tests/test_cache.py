@@ -94,6 +94,9 @@ def test_cold_warm_and_any_number_of_workers_say_the_same(
         assert run(root, path) == run(root, path, is_cached=False)
     monkeypatch.setattr(workers, "MIN_BYTES", 0)
     assert run(root, is_cached=False, jobs=3) == plain
+    shutil.rmtree(root / ".scopelint_cache")
+    assert run(root, jobs=3) == plain
+    assert run(root) == plain
 
 
 def test_an_edit_of_the_carrier_changes_findings_elsewhere(project: Path) -> None:

@@ -225,6 +225,10 @@ def test_no_seed_is_part_of_another() -> None:
     assert [(one, other) for one in SEEDS for other in SEEDS if one != other and one in other] == []
 
 
+def test_every_seed_has_a_stem() -> None:
+    assert [seed for seed in SEEDS if not may_matter(seed)] == []
+
+
 def test_carriers_need_no_seed_of_their_own() -> None:
     # A carrier is reported where it is entered by hand or put on a stack; those words are seeds.
     assert not any(may_matter(name.encode()) for name in CARRIERS if "nursery" not in name)

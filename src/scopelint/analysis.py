@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scopelint import source
-from scopelint.cache import ProjectMemory
+from scopelint.cache import Entry, ProjectMemory
 from scopelint.clock import Clock, Stage
 from scopelint.config import ProjectSettings, Settings
 from scopelint.extract import extract
@@ -17,7 +18,16 @@ from scopelint.libraries import PROVIDERS
 from scopelint.model import Failure, Finding, Fix, Level, Suppressed
 from scopelint.names import ModuleNames
 from scopelint.outcome import Outcome
-from scopelint.prescan import Look, Mark, Words, finds, marks_of, may_matter
+from scopelint.prescan import (
+    Look,
+    Mark,
+    Words,
+    finds,
+    first_words_of,
+    marks_of,
+    may_matter,
+    words_of,
+)
 from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
 from scopelint.rules.unused_suppression import UnusedSuppression
@@ -33,6 +43,8 @@ _NO_FIX = {rule.code: rule.no_fix for rule in RULES}
 _UNUSED = UnusedSuppression.code
 # Bytes of a project's files that are kept for when a name is looked up in them again.
 KEPT_BYTES = 8_000_000
+# What a file has whose size nobody has asked for.
+_USUAL_BYTES = 6_500
 # Where so few files matter, and so few words are looked for, learning all words does not pay.
 _FEW = 4
 
@@ -97,6 +109,7 @@ class Files:
     _sizes: dict[str, int] = field(default_factory=dict)
     _written: Words = field(default_factory=Words)
     _searches: int = 0
+    _mattering: int = 0
     _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
     _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
     _names: ModuleNames = field(init=False)
@@ -120,17 +133,38 @@ class Files:
         """Return the absolute path of a file."""
         return f"{self.project.root}/{path}"
 
-    def sift(self) -> Iterator[str]:
+    def sift(self, jobs: int = 1) -> Iterator[str]:
         """Read every file and keep in ``seeds`` those whose words say they can have a finding.
 
         Those that can have a suppression are kept in ``commented``.
         """
+        ahead = dict(self._marked_ahead(jobs))
         for path in self.project.files:
             yield path
-            self._sift(path)
+            self._note(path, ahead[path] if path in ahead else self._marks(path))
 
-    def _sift(self, path: str) -> None:
-        marks = self._marks(path)
+    def _marked_ahead(self, jobs: int) -> Iterator[tuple[str, Mark]]:
+        """Let processes read the files of which nothing is known, and yield what they say."""
+        unknown = (path for path in self.project.files if self.memory.marks(path) is None)
+        sizes = dict.fromkeys((path for path in unknown if path not in self._kept), _USUAL_BYTES)
+        for path, said in spread(self._told_of, sizes, jobs):
+            size, marks, entry, words, is_whole = marshal.loads(said)
+            self._learn(path, size, words, is_whole=is_whole)
+            self.memory.learn(path, Entry._make(entry) if entry else None)
+            yield path, Mark(marks)
+
+    def _told_of(self, path: str) -> bytes | None:
+        try:
+            raw = source.read(self.absolute(path))
+        except OSError:
+            # Who asks for the file again says why.
+            return None
+        marks = marks_of(raw)
+        entry = self.memory.entry(path, raw, marks)
+        words, is_whole = self._words_in(raw, marks)
+        return marshal.dumps((len(raw), marks.value, entry and tuple(entry), words, is_whole))
+
+    def _note(self, path: str, marks: Mark | None) -> None:
         if marks is None:
             return
         if Mark.MATTERS in marks or not self.is_sifted:
@@ -146,11 +180,21 @@ class Files:
         if raw is None:
             return None
         marks = marks_of(raw)
-        self._sizes[path] = len(raw)
-        self.clock.count(Stage.READING, len(raw))
-        self._written.learn(path, raw, is_whole=Mark.MATTERS in marks or len(self.seeds) > _FEW)
-        self.memory.learn(path, raw, marks)
+        words, is_whole = self._words_in(raw, marks)
+        self._learn(path, len(raw), words, is_whole=is_whole)
+        self.memory.learn(path, self.memory.entry(path, raw, marks))
         return marks
+
+    def _words_in(self, raw: bytes, marks: Mark) -> tuple[bytes, bool]:
+        """Return the words of a file, or some of them, and whether these are all."""
+        self._mattering += Mark.MATTERS in marks
+        is_whole = Mark.MATTERS in marks or self._mattering > _FEW
+        return words_of(raw) if is_whole else first_words_of(raw), is_whole
+
+    def _learn(self, path: str, size: int, words: bytes, *, is_whole: bool) -> None:
+        self._sizes[path] = size
+        self.clock.count(Stage.READING, size)
+        self._written.take(path, words, is_whole=is_whole)
 
     def _read(self, path: str) -> bytes | None:
         if path in self._kept:
@@ -272,7 +316,7 @@ class Files:
         changed.failures = {p: self.failures[p] for p in self.failures if p not in texts}
         changed._written = self._written.copy()
         for path in sorted(texts):
-            changed._sift(path)
+            changed._note(path, changed._marks(path))
         return changed
 
     def _encoded(self, path: str, text: str) -> bytes:

@@ -124,17 +124,19 @@ class ProjectMemory:
 
         return None if path in self._changed else Mark(self._entries[path].marks)
 
-    def learn(self, path: str, raw: bytes, marks: Mark) -> None:
-        """Remember what the prescan says of a file that changed."""
-        entry = self._entry(path, raw, marks)
+    def learn(self, path: str, entry: Entry | None) -> None:
+        """Remember what is known of a file that changed."""
         if entry is not None:
             self._entries[path] = entry
             self._is_stale = True
         else:
             self._entries.pop(path, None)
 
-    def _entry(self, path: str, raw: bytes, marks: Mark) -> Entry | None:
-        """Return what is known of a file by its bytes, ``None`` if it changes meanwhile."""
+    def entry(self, path: str, raw: bytes, marks: Mark) -> Entry | None:
+        """Return what is known of a file by its bytes and by what the prescan says of them.
+
+        It is ``None`` if the file changes meanwhile, or if nothing is kept.
+        """
         if self._path is None or path not in self._stats:
             return None
         modified, size = self._stats[path]
@@ -275,7 +277,7 @@ class ProjectMemory:
         except OSError:
             return False
         marks = marks_of(raw)
-        seen = self._entry(path, raw, marks)
+        seen = self.entry(path, raw, marks)
         if seen is None or marks.value != entry.marks:
             return False
         self._seen[path] = seen

@@ -373,7 +373,7 @@ def _opened(
     if config.stdin is not None:
         files.give(config.stdin)
     with steps.clock.during(Stage.READING):
-        for _ in files.sift():
+        for _ in files.sift(config.jobs):
             steps.step()
     with steps.clock.during(Stage.EXTRACTION):
         files.extract_ahead(config.jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from bisect import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 # Every finding has one of these in the file of one of its decisive sites: a hand-made enter or
 # exit, a stack that is filled or closed, a group that is made. What such a file refers to in
@@ -25,14 +25,20 @@ SEEDS: tuple[bytes, ...] = (
 )
 
 
-def may_matter(raw: bytes, words: Iterable[bytes] = SEEDS) -> bool:
+# Every seed has one of these in it; fewer searches tell that a file has none.
+_STEMS = (b"enter", b"exit", b"ursery", b"task_group", b"TaskGroup")
+
+
+def may_matter(raw: bytes) -> bool:
     """Say whether any rule could have a decisive site in a file with these bytes."""
-    return any(word in raw for word in words) or may_yield_in_block(raw)
+    if any(stem in raw for stem in _STEMS) and any(word in raw for word in SEEDS):
+        return True
+    return may_yield_in_block(raw)
 
 
-# What opens a definition or a block, after the end of a line.
-_HEADS = re.compile(rb"\n([ \t]*)(?:(async[ \t]+def|def|class)\b|(?:async[ \t]+)?with\b)")
-_YIELD = re.compile(rb"\byield\b")
+# What opens a definition, after the end of a line, and what opens a block, at its start.
+_DEFINED_AT = re.compile(rb"\n([ \t]*)(?:async[ \t]+def|def|class)\b")
+_OPENED_AT = re.compile(rb"[ \t]*(?:async[ \t]+)?with\b")
 _INDENT = re.compile(rb"[ \t]*")
 
 
@@ -44,24 +50,40 @@ def may_yield_in_block(raw: bytes) -> bool:
     """
     if b"yield" not in raw or b"async" not in raw or b"with" not in raw:
         return False
-    raw = b"\n" + raw
-    heads = {match.start(1): match for match in _HEADS.finditer(raw)}
-    yields = {raw.rfind(b"\n", 0, match.start()) + 1 for match in _YIELD.finditer(raw)}
-    outermost, opened = _DEEPEST, 0
-    for start in sorted(heads.keys() | yields):
-        head = heads.get(start)
+    raw = b"\n%b\n" % raw
+    end = raw.rfind(b"yield") + 5
+    yields = _lines_with(raw, b"yield", end)
+    outermost, opened, seen = _DEEPEST, 0, 0
+    for start in sorted(yields | _lines_with(raw, b"with", end)):
+        is_definition = False
+        if outermost < _DEEPEST:
+            for match in _DEFINED_AT.finditer(raw, seen, raw.find(b"\n", start)):
+                is_definition = match.start(1) == start
+                if len(match[1]) <= outermost and not _ends_in_string(raw, opened, match.start(1)):
+                    outermost = _DEEPEST
+                    break
+        seen = start
+        if is_definition:
+            continue
         depth = len(_INDENT.match(raw, start)[0])  # type: ignore[index]  # it matches anything
-        if head is None:
-            if depth > outermost:
-                return True
-        elif head[2] is not None:
-            if depth <= outermost and not _ends_in_string(raw, opened, start):
-                outermost = _DEEPEST
-        elif start in yields:
+        is_block = _OPENED_AT.match(raw, start) is not None
+        if start in yields and (is_block or depth > outermost):
             return True
-        elif depth < outermost:
+        if is_block and depth < outermost:
             outermost, opened = depth, start
     return False
+
+
+def _lines_with(raw: bytes, word: bytes, end: int) -> set[int]:
+    """Return where the lines begin that have a word."""
+    found: set[int] = set()
+    start = raw.find(word, 0, end)
+    while start >= 0:
+        after = start + len(word)
+        if raw[start - 1 : start] not in _WORD and raw[after : after + 1] not in _WORD:
+            found.add(raw.rfind(b"\n", 0, start) + 1)
+        start = raw.find(word, after, end)
+    return found
 
 
 _DEEPEST = 1_000_000
@@ -102,6 +124,16 @@ _LETTERS = frozenset(b"_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 _SPACED = bytes(byte if byte in _LETTERS else ord(" ") for byte in range(256))
 
 
+def words_of(raw: bytes) -> bytes:
+    """Return all words of a file, each once, with spaces between them."""
+    return b" ".join(set(raw.translate(_SPACED).split()))
+
+
+def first_words_of(raw: bytes) -> bytes:
+    """Return those of the first words that a file has, with spaces between them."""
+    return b" ".join(word for word in FIRST_WORDS if finds(raw, Look.MENTION, word))
+
+
 class Words:
     """Which words are in which files: a quarter of the bytes, and one search for all files."""
 
@@ -126,16 +158,15 @@ class Words:
 
     def learn(self, path: str, raw: bytes, *, is_whole: bool = True) -> None:
         """Learn the words of a file, or which of the first words it has, instead of older ones."""
-        if is_whole:
-            words: Iterable[bytes] = set(raw.translate(_SPACED).split())
-            self._whole.add(path)
-        else:
-            words = (word for word in FIRST_WORDS if finds(raw, Look.MENTION, word))
-            self._whole.discard(path)
+        self.take(path, words_of(raw) if is_whole else first_words_of(raw), is_whole=is_whole)
+
+    def take(self, path: str, words: bytes, *, is_whole: bool) -> None:
+        """Learn what `words_of`, or else `first_words_of`, says of a file."""
+        (self._whole.add if is_whole else self._whole.discard)(path)
         self._latest[path] = len(self._paths)
         self._paths.append(path)
         self._starts.append(len(self._text))
-        self._text += b" %b \n" % b" ".join(words)
+        self._text += b" %b \n" % words
 
     def lacks(self, path: str, word: bytes) -> bool:
         """Say whether it is not known of a file whether it has a word."""

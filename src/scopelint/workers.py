@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import msgspec
-
 # Below this a second process costs more than it saves.
 MIN_BYTES = 3_000_000
-
-_RESULTS = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
 def spread(
@@ -28,7 +25,7 @@ def spread(
             raw = stream.read()
         _, status = os.waitpid(child, 0)
         if status == 0:
-            yield from _RESULTS.decode(raw).items()
+            yield from marshal.loads(raw).items()
 
 
 def _shares(sizes: Mapping[str, int], jobs: int) -> Sequence[Sequence[str]]:
@@ -54,7 +51,7 @@ def _started(work: Callable[[str], bytes | None], share: Sequence[str]) -> tuple
         os.close(end)
         results = {path: result for path in share if (result := work(path)) is not None}
         with open(start, "wb") as stream:
-            stream.write(msgspec.msgpack.encode(results))
+            stream.write(marshal.dumps(results))
         status = 0
     finally:
         # Nothing that the parent has open may be written or closed a second time.
