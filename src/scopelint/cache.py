@@ -46,6 +46,9 @@ class Entry(NamedTuple):
     checksum: int = 0
 
 
+_NOTHING = Entry(0, 0, b"", 0)
+
+
 class Answer(NamedTuple):
     """The files that a second look found, by number."""
 
@@ -72,10 +75,13 @@ class Run(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The first part of a cache file; the facts of the files follow it."""
+    """The first part of a cache file; the facts of the files follow it.
+
+    ``entries`` are still plain tuples with the fields of an `Entry`: few of many are asked for.
+    """
 
     files: tuple[str, ...] = ()
-    entries: tuple[Entry | None, ...] = ()
+    entries: Sequence[tuple[Any, ...] | None] = ()
     runs: tuple[Run, ...] = ()
 
 
@@ -91,7 +97,8 @@ class ProjectMemory:
         self._started = time.time_ns()
         self._stream: BinaryIO | None = None
         self._start = 0
-        self._entries: dict[str, Entry] = {}
+        # Those that were read from the cache file are plain tuples until they are asked for.
+        self._entries: dict[str, tuple[Any, ...] | None] = {}
         self._runs: list[Run] = []
         self._stats: dict[str, tuple[int, int]] = {}
         self._changed: dict[str, None] = dict.fromkeys(project.files)
@@ -122,15 +129,16 @@ class ProjectMemory:
         """Return what the prescan said of a file, ``None`` if it has to be asked again."""
         from scopelint.prescan import Mark
 
-        return None if path in self._changed else Mark(self._entries[path].marks)
+        return None if path in self._changed else Mark(self._entry_of(path).marks)
+
+    def _entry_of(self, path: str) -> Entry:
+        """Return what is known of a file, an empty entry if nothing is."""
+        return Entry._make(self._entries.get(path) or _NOTHING)
 
     def learn(self, path: str, entry: Entry | None) -> None:
         """Remember what is known of a file that changed."""
-        if entry is not None:
-            self._entries[path] = entry
-            self._is_stale = True
-        else:
-            self._entries.pop(path, None)
+        self._entries[path] = entry
+        self._is_stale |= entry is not None
 
     def entry(self, path: str, raw: bytes, marks: Mark) -> Entry | None:
         """Return what is known of a file by its bytes and by what the prescan says of them.
@@ -154,8 +162,8 @@ class ProjectMemory:
 
     def _known(self, path: str) -> ModuleFacts | None:
         """Return the facts that an earlier run found in a file."""
-        entry = self._entries.get(path)
-        if entry is None or not entry.length or self._stream is None:
+        entry = self._entry_of(path)
+        if not entry.length or self._stream is None:
             return None
         self._stream.seek(self._start + entry.offset)
         raw = self._stream.read(entry.length)
@@ -167,11 +175,11 @@ class ProjectMemory:
 
     def has_facts(self, path: str) -> bool:
         """Say whether the facts of a file are known."""
-        return path not in self._changed and self._entries[path].length > 0
+        return path not in self._changed and self._entry_of(path).length > 0
 
     def keep(self, path: str, facts: ModuleFacts) -> None:
         """Remember the facts of a file."""
-        if self._path is not None and path in self._entries:
+        if self._path is not None and self._entries.get(path) is not None:
             from scopelint.facts import to_bytes
 
             self._new_facts[path] = to_bytes(facts)
@@ -222,12 +230,12 @@ class ProjectMemory:
         return sorted(
             path
             for path in self.project.named - known
-            if path in self._changed or not self._entries[path].length
+            if path in self._changed or not self._entry_of(path).length
         )
 
     def rest(self, asked: str, outcome: Outcome) -> None:
         """Remember the outcome of this run."""
-        if self._path is None or len(self._entries) < len(self.project.files):
+        if self._path is None or not all(map(self._entries.get, self.project.files)):
             return
         project, numbers = self.project, {path: n for n, path in enumerate(self.project.files)}
         is_whole = len(project.selected) == len(project.files)
@@ -267,8 +275,8 @@ class ProjectMemory:
         """Say whether an earlier run would find in a changed file what it found in it then."""
         from scopelint.prescan import Look, Mark, finds, marks_of
 
-        entry = self._entries.get(path)
-        if entry is None or entry.marks & Mark.SUPPRESSES.value or number in run.texts:
+        entry = self._entry_of(path)
+        if not entry.digest or entry.marks & Mark.SUPPRESSES.value or number in run.texts:
             return False
         if number in run.used and (len(self._changed) > _FEW or path.encode() in run.outcome):
             return False
@@ -294,7 +302,7 @@ class ProjectMemory:
         One that did not parse, and still does not, has none.
         """
         before = self._known(path)
-        if before is None and self._entries[path].length:
+        if before is None and self._entry_of(path).length:
             return False
         from scopelint.alike import are_alike
         from scopelint.extract import extract
@@ -340,19 +348,19 @@ class ProjectMemory:
             self.close()
         files = self.project.files
         known = dict(zip(table.files, table.entries, strict=False))
-        entries = known.values() if table.files == files else map(known.get, files)
-        prefix = f"{self.project.root}/"
         self._changed = {}
-        for path, entry in zip(files, entries, strict=True):
+        self._entries = known if table.files == files else {path: known.get(path) for path in files}
+        prefix = f"{self.project.root}/"
+        for path, plain in self._entries.items():
             try:
                 stat = os.stat(prefix + path)
             except OSError:
                 self._changed[path] = None
                 continue
-            if entry is None or (stat.st_mtime_ns, stat.st_size) != (entry.modified, entry.size):
-                entry = self._compared(path, entry, stat)
-            if entry is not None:
-                self._entries[path] = entry
+            if plain is None or stat.st_mtime_ns != plain[0] or stat.st_size != plain[1]:
+                self._entries[path] = self._compared(
+                    path, None if plain is None else Entry._make(plain), stat
+                )
         if table.files == files:
             self._runs = list(table.runs)
             for run in self._runs:
@@ -372,7 +380,7 @@ class ProjectMemory:
         files, entries, runs = marshal.loads(memoryview(raw)[len(stamp) :])
         return Table(
             files,
-            tuple(None if entry is None else Entry._make(entry) for entry in entries),
+            entries,
             tuple(Run._make((*run[:5], tuple(map(Answer._make, run[5])), run[6])) for run in runs),
         )
 
@@ -418,9 +426,8 @@ class ProjectMemory:
         blobs: list[bytes] = []
         offset = 0
         for path in self.project.files:
-            entry = self._entries.get(path)
-            placed = entry
-            if entry is not None:
+            entry = placed = self._entry_of(path)
+            if entry.digest:
                 blob = self._new_facts.get(path)
                 if blob is None:
                     blob = self._old_facts(path, entry)
@@ -428,7 +435,7 @@ class ProjectMemory:
                 placed = entry._replace(offset=offset, length=len(blob), checksum=checksum)
                 offset += len(blob)
                 blobs.append(blob)
-            entries.append(None if placed is None else tuple(placed))
+            entries.append(tuple(placed) if placed.digest else None)
         # What is written are tuples and nothing made of them.
         runs = [(*run[:5], [tuple(one) for one in run.answers], run.outcome) for run in self._runs]
         table: tuple[Any, ...] = (self.project.files, entries, runs)

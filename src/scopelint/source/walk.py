@@ -18,11 +18,14 @@ _PACKAGE_FILES = ("__init__.py", "__init__.pyi")
 _PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 # `pyproject.toml` marks a project, so that a directory with one is walked on its own.
 SETTINGS_FILES = (".scopelint.toml", "scopelint.toml")
+_WHEEL = ".dist-info"
 _VCS_DIRECTORIES = (".git", ".hg")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
 _BUILD_OUTPUT = frozenset({"build", "dist"})
 _ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
+# What makes a difference where it lies, whatever else does.
+_SPECIAL = _ROOT_MARKERS | {*SETTINGS_FILES, ".gitignore", "pyvenv.cfg"}
 
 
 class Project(NamedTuple):
@@ -206,30 +209,32 @@ def _walk(
         path, ignores, sieve = pending.pop()
         try:
             with os.scandir(path) as scan:
-                entries = list(scan)
+                entries = {entry.name: entry for entry in scan}
         except OSError as error:
             yield _Directory(path, failure=_failure(path, error))
             continue
-        names = {entry.name for entry in entries}
+        special = _SPECIAL.intersection(entries)
         if path != start:
-            if "pyvenv.cfg" in names:
+            if "pyvenv.cfg" in special:
                 continue
-            if _marks_root(names):
+            if _marks_root(special, entries):
                 yield _Directory(path, is_nested_root=True)
                 continue
-        has_settings = path != start and not names.isdisjoint(SETTINGS_FILES)
+        has_settings = path != start and not special.isdisjoint(SETTINGS_FILES)
         if has_settings:
             sieve = sieve_at(path)
-        if ".gitignore" in names and sieve.respects_gitignore:
+        if ".gitignore" in special and sieve.respects_gitignore:
             ignores = (*ignores, *_ignores_in(path))
-        yield _python_files(path, entries, ignores, sieve, has_settings=has_settings)
-        is_root = path == start or not names.isdisjoint(_ROOT_MARKERS)
+        yield _python_files(path, entries.values(), ignores, sieve, has_settings=has_settings)
+        is_root = path == start or not special.isdisjoint(_ROOT_MARKERS)
         excluded = _EXCLUDED | _BUILD_OUTPUT if is_root else _EXCLUDED
         if not sieve.has_defaults:
             excluded = frozenset()
-        directories = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
-        for name in sorted(directories, reverse=True):
-            child = _prefix(path) + name
+        # The system has told what they are, so to ask costs nothing.
+        inner = [name for name, e in entries.items() if e.is_dir(follow_symlinks=False)]
+        prefix = _prefix(path)
+        for name in sorted(inner, reverse=True):
+            child = prefix + name
             if _is_excluded(name, child, excluded) or sieve.excludes(child + "/"):
                 continue
             if _is_ignored(child + "/", ignores):
@@ -240,7 +245,7 @@ def _walk(
 
 def _python_files(
     path: str,
-    entries: Sequence[os.DirEntry[str]],
+    entries: Iterable[os.DirEntry[str]],
     ignores: tuple[Patterns, ...],
     sieve: Sieve,
     *,
@@ -340,10 +345,11 @@ def is_marked(root: str) -> bool:
     return _has_any(root, _ROOT_MARKERS) or _is_unpacked_wheel(root)
 
 
-def _marks_root(names: set[str]) -> bool:
-    if not names.isdisjoint(_PROJECT_FILES):
+def _marks_root(special: frozenset[str], names: Iterable[str]) -> bool:
+    if not special.isdisjoint(_PROJECT_FILES):
         return True
-    return any(name.endswith(".dist-info") for name in names)
+    # One search is faster than one for each name.
+    return f"{_WHEEL}/" in "/".join((*names, ""))
 
 
 def _has_any(directory: str, names: Iterable[str]) -> bool:
@@ -352,7 +358,7 @@ def _has_any(directory: str, names: Iterable[str]) -> bool:
 
 def _is_unpacked_wheel(directory: str) -> bool:
     try:
-        return any(name.endswith(".dist-info") for name in os.listdir(directory))
+        return any(name.endswith(_WHEEL) for name in os.listdir(directory))
     except OSError:
         return False
 
