@@ -24,19 +24,28 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
             return False
         if isinstance(one, Span) and isinstance(other, Span):
             spans.append((one, other))
-        elif isinstance(one, Block) and isinstance(other, Block):
+            continue
+        if isinstance(one, Block) and isinstance(other, Block):
             if lines.setdefault(one.line, other.line) != other.line:
                 return False
-            pending.append((_without_line(one), _without_line(other)))
-        elif isinstance(one, Record):
-            pending.extend((getattr(one, n), getattr(other, n)) for n in one.__struct_fields__)
-        elif isinstance(one, tuple) and isinstance(other, tuple):
-            if len(one) != len(other):
-                return False
-            pending.extend(zip(one, other, strict=True))
-        elif one != other:
+            one, other = _without_line(one), _without_line(other)
+        parts, others = _parts(one), _parts(other)
+        if len(parts) != len(others):
             return False
+        # Most parts are names and numbers, which need not wait.
+        for part, its in zip(parts, others, strict=True):
+            if isinstance(part, Record | tuple):
+                pending.append((part, its))
+            elif part != its:
+                return False
     return _keep_order(spans, lines)
+
+
+def _parts(record: object) -> Sequence[object]:
+    if isinstance(record, tuple):
+        return record
+    assert isinstance(record, Record)
+    return [getattr(record, name) for name in record.__struct_fields__]
 
 
 def _without_line(block: Block) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ from scopelint.prescan import (
     Words,
     finds,
     first_words_of,
+    is_plain,
     marks_of,
     may_matter,
     words_of,
@@ -266,7 +267,7 @@ class Files:
 
     def _finding(self, word: bytes, look: Look, paths: Collection[str]) -> Iterable[str]:
         """Return those of some files that have what a second look is after."""
-        if not word.replace(b"_", b"a").isalnum():
+        if not is_plain(word):
             return (path for path in paths if self._finds(path, look, word))
         having = self._having(word, paths)
         if look is Look.MENTION:

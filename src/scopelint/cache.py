@@ -273,7 +273,7 @@ class ProjectMemory:
 
     def _is_as_before(self, path: str, number: int, run: Run) -> bool:
         """Say whether an earlier run would find in a changed file what it found in it then."""
-        from scopelint.prescan import Look, Mark, finds, marks_of
+        from scopelint.prescan import Look, Mark, finds, is_plain, marks_of, words_of
 
         entry = self._entry_of(path)
         if not entry.digest or entry.marks & Mark.SUPPRESSES.value or number in run.texts:
@@ -289,8 +289,13 @@ class ProjectMemory:
         if seen is None or marks.value != entry.marks:
             return False
         self._seen[path] = seen
+        words = frozenset(words_of(raw).split(b" "))
+
+        def is_found(word: bytes, look: int) -> bool:
+            return (word in words or not is_plain(word)) and finds(raw, Look(look), word)
+
         if not all(
-            finds(raw, Look(answer.look), answer.word.encode()) == (number in answer.files)
+            is_found(answer.word.encode(), answer.look) == (number in answer.files)
             for answer in run.answers
         ):
             return False

@@ -124,6 +124,11 @@ _LETTERS = frozenset(b"_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 _SPACED = bytes(byte if byte in _LETTERS else ord(" ") for byte in range(256))
 
 
+def is_plain(word: bytes) -> bool:
+    """Say whether a word is one of those that are kept of a file: of ASCII letters."""
+    return word.replace(b"_", b"a").isalnum()
+
+
 def words_of(raw: bytes) -> bytes:
     """Return all words of a file, each once, with spaces between them."""
     return b" ".join(set(raw.translate(_SPACED).split()))
