@@ -53,7 +53,7 @@ def test_the_installed_version_is_the_one_in_the_package() -> None:
 
 def test_the_command_is_the_main_function_of_the_command_line() -> None:
     (command,) = metadata.entry_points(group="console_scripts", name="scopelint")
-    assert command.value == "scopelint.cli:main"
+    assert command.value == "scopelint.cli:run"
 
 
 def test_dependencies_have_lower_bounds_and_no_upper_bounds() -> None:

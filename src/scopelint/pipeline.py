@@ -101,8 +101,6 @@ def _outcome(
 
         found = analyzed(files)
         memory.rest(asked, found)
-        # What was known of the project refers to itself, and is large.
-        gc.collect()
         return found
     names = memory.unread()
     if not names:
@@ -148,6 +146,15 @@ class _Steps:
         self._total = sum(len(project.files) for project in discovery.projects)
         self._progress = progress
         self._done = 0
+        self._is_first = True
+
+    def tidy(self) -> None:
+        """Take away what was known of the project before: it refers to itself, and is large."""
+        if not self._is_first:
+            gc.collect()
+            # What is left are modules, which need not be gone over again.
+            gc.freeze()
+        self._is_first = False
 
     def step(self) -> None:
         """Count one file."""
@@ -362,6 +369,7 @@ def _opened(
     config: Config, configuration: Configuration, steps: _Steps, memory: ProjectMemory
 ) -> Files:
     """Return the files of a project, read for the first time."""
+    steps.tidy()
     with steps.clock.during(Stage.LOADING):
         from scopelint.analysis import Chosen, Files
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import NoReturn
 
 from scopelint.cli import plain
 from scopelint.cli.checking import checked
@@ -31,6 +33,16 @@ def main() -> int:
         traceback.print_exc()
         complain("error: this is a bug in scopelint; please report it with the text above")
         return BROKEN
+
+
+def run() -> NoReturn:
+    """Run the command line and leave at once: taking all down first is a tenth of a short run."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        # What is written is flushed; what could not be written was told.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _run() -> int:
