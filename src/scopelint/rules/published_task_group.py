@@ -80,14 +80,15 @@ def _published(
     frame = project.modules.frame(where.ref)
     withs = [block for block in frame.events if isinstance(block, WithEvent)]
     around = [block for block in withs if flow.encloses(frame, block.body, event.block)]
-    # Most stores are in no block, and what they store need not be known.
-    for instance, held in project.inference.scopes(event.value, where) if around else ():
-        if not _story.is_group(held) or instance.entry is not Entry.BLOCK:
-            continue
-        for block in around:
-            made = project.inference.scopes(block.manager, where)
-            if any(other.origin == instance.origin for other, _ in made):
-                return held, block
+    made = [(block, project.inference.scopes(block.manager, where)) for block in around]
+    # Most stores are in no block of a scope, and what they store need not be known.
+    if not any(scopes for _, scopes in made):
+        return None
+    for instance, held in project.inference.scopes(event.value, where):
+        if _story.is_group(held) and instance.entry is Entry.BLOCK:
+            for block, scopes in made:
+                if any(other.origin == instance.origin for other, _ in scopes):
+                    return held, block
     return None
 
 
