@@ -350,6 +350,41 @@ def test_a_package_is_no_attribute(code: str) -> None:
     assert not finds(f"{code}\n".encode(), Look.ATTRIBUTE, b"held")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class made(Base): ...",
+        "@decorated\nasync def made(\n    x\n) -> made:\n    return 1\n\n# why\n\n    made = 2\n",
+        "def f():\n    made = 1\ndef made(): ...\n",
+        "if x:\n    class made(A): ...\nclass made: ...\n@made\ndef f(): ...\nmade(1)\na.made = 1\n",
+        "class made: ...\n__all__ = ['made']\n",
+    ],
+)
+def test_a_definition_that_is_all_of_its_name_is_found(code: str) -> None:
+    assert finds(code.encode(), Look.DEFINED, b"made")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "made = 1",
+        "made: int",
+        "(\n    x, made\n) = y",
+        "for made in x: ...",
+        "with x as made: ...",
+        "import made.inner",
+        "from x import made",
+        "from x import (\n    y,\n    made\n)",
+        "try:\n    from x import y as made\nexcept E: ...",
+        "def f():\n    global made\n    made = 1",
+        "if (made := x): ...",
+    ],
+)
+def test_a_definition_beside_another_binding_is_not_found(other: str) -> None:
+    assert not finds(f"class made: ...\n{other}\n".encode(), Look.DEFINED, b"made")
+    assert not finds(f"{other}\ndef made(): ...\n".encode(), Look.DEFINED, b"made")
+
+
 def test_the_words_of_many_files_are_those_of_each() -> None:
     raws = {
         str(path): path.read_bytes()

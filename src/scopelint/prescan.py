@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from bisect import bisect
 from collections.abc import Iterator
@@ -196,7 +197,7 @@ class Look(enum.Enum):
 
     Any mention, a store, a call, a derived class, the import of a package, a call that may be a
     statement of its own, a store through an object's own name or in the body of a class, an
-    attribute.
+    attribute, a class or function that surely is all that the module has under the name.
     """
 
     MENTION = enum.auto()
@@ -207,6 +208,7 @@ class Look(enum.Enum):
     STATEMENT = enum.auto()
     OWN_STORE = enum.auto()
     ATTRIBUTE = enum.auto()
+    DEFINED = enum.auto()
 
 
 def finds(raw: bytes, look: Look, word: bytes) -> bool:
@@ -244,6 +246,13 @@ _SELF = re.compile(rb"\bself\.\Z")
 _IMPORTED = re.compile(rb"\b(?:from|import)\b.*\Z", re.DOTALL)
 _PACKAGE = re.compile(rb"[ \t]*(?:from|import)[ \t]+[\w.]*\Z")
 _CONTINUED = re.compile(rb"\\\r?\n\Z")
+_HEAD = re.compile(rb"(?:async[ \t]+def|def|class)[ \t]+")
+# Where a statement at the top level begins, and not a line that continues one.
+_TOP = re.compile(rb"\n[^\s#)\]}]")
+_GLOBAL = re.compile(rb"\bglobal\b[^\n]*")
+# What stands before a name that is not bound, and behind one.
+_UNBOUND_AFTER = frozenset({b".", b"@", b'"', b"'"})
+_UNBOUND_BEFORE = frozenset({b".", b"(", b"["})
 # What stands before a call whose value is used: `=`, `return`, another call.
 _USED = re.compile(rb"(?:[^=!<>]=|\b(?:return|await|yield)|\w\(|[,\[{])\s*[\w.]*\Z")
 # A dotted name before the word is not longer than this.
@@ -301,6 +310,34 @@ def _is_attribute(raw: bytes, start: int, end: int) -> bool:
     return _PACKAGE.match(raw, raw.rfind(b"\n", 0, start) + 1, start) is None
 
 
+def _is_defined(raw: bytes, start: int, end: int) -> bool:
+    head = _HEAD.match(raw, raw.rfind(b"\n", 0, start) + 1)
+    word = raw[start:end]
+    if head is None or head.end() != start:
+        return False
+    if b"global" in raw and any(word in line for line in _GLOBAL.findall(raw)):
+        return False
+    starts = [0, *(match.end() - 1 for match in _TOP.finditer(raw)), len(raw)]
+    return not any(
+        word in (statement := raw[one:other]) and _may_bind(statement, word)
+        for one, other in itertools.pairwise(starts)
+        if _HEAD.match(raw, one) is None
+    )
+
+
+def _may_bind(raw: bytes, word: bytes) -> bool:
+    """Say whether code outside of definitions may bind a name."""
+    start = raw.find(word)
+    while start >= 0:
+        end = start + len(word)
+        before, after = raw[start - 1 : start], raw[end : end + 1]
+        if before not in _WORD and after not in _WORD and before not in _UNBOUND_AFTER:
+            if after not in _UNBOUND_BEFORE or _is_imported(raw, start, end):
+                return True
+        start = raw.find(word, end)
+    return False
+
+
 def _is_statement(raw: bytes, start: int, end: int) -> bool:
     if _RENAMED.match(raw, end):
         return True
@@ -317,4 +354,5 @@ _LOOKS = {
     Look.STATEMENT: _is_statement,
     Look.OWN_STORE: _is_own_stored,
     Look.ATTRIBUTE: _is_attribute,
+    Look.DEFINED: _is_defined,
 }
