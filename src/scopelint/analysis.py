@@ -113,6 +113,7 @@ class Files:
     _mattering: int = 0
     _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
     _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
+    _shown: dict[tuple[str, Look], set[str]] = field(default_factory=dict)
     _names: ModuleNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -290,6 +291,15 @@ class Files:
         raw = self._read(path)
         return raw is not None and finds(raw, look, word)
 
+    def shows(self, path: str, look: Look, word: str) -> bool:
+        """Say whether a file is seen to have what a look is after; it may, even if it is not."""
+        if not self.is_sifted or not self._finds(path, look, word.encode()):
+            return False
+        found = self._shown.setdefault((word, look), set())
+        found.add(path)
+        self.memory.looked(word, look, found)
+        return True
+
     def _identifiers_of(self, path: str) -> frozenset[str]:
         """Return the identifiers in the facts of a file, to compare with a look at its bytes."""
         if path not in self._identifiers:
@@ -346,6 +356,7 @@ def index_of(files: Files) -> ProjectIndex:
         files.facts,
         files.mentioning,
         files.settings,
+        files.shows,
     )
 
 

@@ -40,9 +40,10 @@ class ProjectIndex:
         load: Callable[[str], ModuleFacts | None],
         mentioning: Callable[[str, Look], Sequence[str]],
         settings: ProjectSettings,
+        shows: Callable[[str, Look, str], bool] | None = None,
     ) -> None:
         self._seeds = seeds
-        self.modules = Modules(root, files, load, mentioning)
+        self.modules = Modules(root, files, load, mentioning, shows)
         self.inference = Inference(self.modules, settings.carriers)
         self.inference.carriers.resolve()
         self.spawners = Spawners(self.inference, settings.target_version)

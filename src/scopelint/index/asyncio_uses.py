@@ -41,7 +41,7 @@ from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
 from scopelint.model import ScopeKind, Span
 
 _NAMES = frozenset(name.rpartition(".")[2] for name in ASYNCIO) | LOOP_METHODS.keys()
-_MAKERS = frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
+_CALLED = _NAMES | frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ class AsyncioUses:
     def _use(self, event: CallEvent, where: Where) -> Use | None:
         call = event.call
         last = call.function.name if isinstance(call.function, facts.Attribute) else None
-        if last is not None and last not in _NAMES | _MAKERS:
+        if last is not None and last not in _CALLED:
+            return None
+        if self._inference.modules.is_definition(call.function, where):
             return None
         known = self._known(call.function, where) or self._handed_over(call, where)
         if known is None:
@@ -247,6 +249,8 @@ class AsyncioUses:
         if not call.arguments or not isinstance(call.function, facts.Name | facts.Attribute):
             return False
         if _last(call.function) != "suppress" and isinstance(call.function, facts.Attribute):
+            return False
+        if self._inference.modules.is_definition(call.function, where):
             return False
         values = self._inference.values(call.function, where)
         is_suppressor = any(isinstance(v, External) and v.name in SUPPRESSING for v in values)

@@ -214,7 +214,10 @@ class Backends:
                 function = event.call.function
                 if isinstance(function, facts.Attribute) and function.name not in _RUNNER_NAMES:
                     continue
-                for value in self._inference.values(function, Where(module.path, number, position)):
+                where = Where(module.path, number, position)
+                if self._modules.is_definition(function, where):
+                    continue
+                for value in self._inference.values(function, where):
                     match value:
                         case External(name=name) if name in RUNNERS:
                             return name

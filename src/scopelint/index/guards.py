@@ -281,9 +281,13 @@ class Guards:
 
     def _called(self, tried: Iterable[tuple[Event, Where]]) -> Iterator[str]:
         for event, at in tried:
-            if isinstance(event, CallEvent):
-                for value in self._inference.values(event.call.function, at):
-                    yield value.name if isinstance(value, External) else ""
+            if not isinstance(event, CallEvent):
+                continue
+            if self._modules.is_definition(event.call.function, at):
+                yield ""
+                continue
+            for value in self._inference.values(event.call.function, at):
+                yield value.name if isinstance(value, External) else ""
 
     # --- conditions -------------------------------------------------------------------
 

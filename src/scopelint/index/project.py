@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from scopelint.facts import Frame, FrameKind, ModuleFacts, bytes_of
+from scopelint.facts import (
+    Definition,
+    Expression,
+    Frame,
+    FrameKind,
+    ModuleFacts,
+    Name,
+    StoreEvent,
+    Symbol,
+    bytes_of,
+)
+from scopelint.index.flow import block_at
 from scopelint.index.stores import Stores, stores_of
 from scopelint.index.values import FrameRef, Place, Where
 from scopelint.model import Site, Span
@@ -17,7 +28,8 @@ class Modules:
 
     ``load`` gives the facts of a file, or ``None`` if it has none; ``mentioning`` gives the files
     whose text has a word. Both must answer the same at any time, so the answers that rest on
-    them do not depend on the order of the questions.
+    them do not depend on the order of the questions. ``shows`` says what the text of one file
+    shows without being read; only whether a file is read may depend on it.
     """
 
     def __init__(
@@ -26,12 +38,14 @@ class Modules:
         files: Sequence[str],
         load: Callable[[str], ModuleFacts | None],
         mentioning: Callable[[str, Look], Sequence[str]],
+        shows: Callable[[str, Look, str], bool] | None = None,
     ) -> None:
         self.root = root
         self.names = ModuleNames(files)
         self._files = files
         self._load = load
         self._mentioning = mentioning
+        self._shows = shows
         self._facts: dict[str, ModuleFacts | None] = {}
         self._bindings: dict[str, Bindings] = {}
         self._stores: dict[str, Stores] = {}
@@ -101,6 +115,34 @@ class Modules:
         for number, raw in enumerate(self._frame_bytes[module.path]):
             if word in raw:
                 yield number, module.frames[number]
+
+    def is_definition(self, called: Expression, where: Where) -> bool:
+        """Say whether a name surely is a class or function that the project defines.
+
+        Who asks no more of it need not have the file read that defines it.
+        """
+        if not isinstance(called, Name) or self._shows is None:
+            return False
+        bindings, frames = self.bindings(where.path), self.known(where.path).frames
+        owner = bindings.owner(where.frame, called.id)
+        if owner is None or any(p.name == called.id for p in frames[owner].parameters):
+            return False
+        block = block_at(frames[where.frame], where.event)
+        stores = bindings.stores(owner, called.id)
+        if not stores or bindings.inner(where.frame, called.id, block):
+            return False
+        events = (frames[holder].events[position] for holder, position in stores)
+        return all(
+            isinstance(event, StoreEvent) and self._is_definition(event.value, where.path)
+            for event in events
+        )
+
+    def _is_definition(self, value: Expression, importer: str) -> bool:
+        if not isinstance(value, Symbol) or value.path == value.module or self._shows is None:
+            return isinstance(value, Definition)
+        path = self.names.find(value.module, importer)
+        name = value.path.rpartition(".")[2]
+        return path is not None and self._shows(path, Look.DEFINED, name)
 
     def has(self, path: str) -> bool:
         """Say whether the project has a file, or a folder with files, of this path."""
