@@ -356,7 +356,7 @@ def test_a_package_is_no_attribute(code: str) -> None:
         "class made(Base): ...",
         "@decorated\nasync def made(\n    x\n) -> made:\n    return 1\n\n# why\n\n    made = 2\n",
         "def f():\n    made = 1\ndef made(): ...\n",
-        "if x:\n    class made(A): ...\nclass made: ...\n@made\ndef f(): ...\nmade(1)\na.made = 1\n",
+        "if x:\n    class made(A): ...\nclass made: ...\n@made\ndef f(): ...\na.made = 1\n",
         "class made: ...\n__all__ = ['made']\n",
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scopelint import facts
@@ -76,9 +76,15 @@ class AsyncioUses:
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
+        self._calls: dict[str, tuple[Use, ...]] = {}
 
-    def calls(self, module: ModuleFacts) -> Iterator[Use]:
-        """Yield the calls that need an asyncio loop; of a chain of calls, the last."""
+    def calls(self, module: ModuleFacts) -> Sequence[Use]:
+        """Return the calls that need an asyncio loop; of a chain of calls, the last."""
+        if module.path not in self._calls:
+            self._calls[module.path] = tuple(self._find_calls(module))
+        return self._calls[module.path]
+
+    def _find_calls(self, module: ModuleFacts) -> Iterator[Use]:
         for number, frame in enumerate(module.frames):
             found: dict[Span, Use] = {}
             for position, event in enumerate(frame.events):

@@ -50,6 +50,7 @@ class Modules:
         self._bindings: dict[str, Bindings] = {}
         self._stores: dict[str, Stores] = {}
         self._frame_bytes: dict[str, list[bytes]] = {}
+        self._definitions: dict[tuple[str, int, str], bool] = {}
         self._mentions: dict[tuple[str, Look], tuple[str, ...]] = {}
 
     def facts(self, path: str) -> ModuleFacts | None:
@@ -128,16 +129,19 @@ class Modules:
         if owner is None or any(p.name == called.id for p in frames[owner].parameters):
             return False
         block = block_at(frames[where.frame], where.event)
-        stores = bindings.stores(owner, called.id)
-        if not stores or bindings.inner(where.frame, called.id, block):
+        if bindings.inner(where.frame, called.id, block):
             return False
-        events = (frames[holder].events[position] for holder, position in stores)
-        return all(
-            isinstance(event, StoreEvent) and self._is_definition(event.value, where.path)
-            for event in events
-        )
+        key = (where.path, owner, called.id)
+        if key not in self._definitions:
+            stores = bindings.stores(owner, called.id)
+            events = (frames[holder].events[position] for holder, position in stores)
+            self._definitions[key] = bool(stores) and all(
+                isinstance(event, StoreEvent) and self._defines(event.value, where.path)
+                for event in events
+            )
+        return self._definitions[key]
 
-    def _is_definition(self, value: Expression, importer: str) -> bool:
+    def _defines(self, value: Expression, importer: str) -> bool:
         if not isinstance(value, Symbol) or value.path == value.module or self._shows is None:
             return isinstance(value, Definition)
         path = self.names.find(value.module, importer)
