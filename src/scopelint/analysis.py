@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scopelint import source
-from scopelint.cache import Entry, ProjectMemory
+from scopelint.cache import ProjectMemory
+from scopelint.cachefile import Entry
 from scopelint.clock import Clock, Stage
 from scopelint.config import ProjectSettings, Settings
 from scopelint.extract import extract
@@ -244,8 +245,8 @@ class Files:
         for path, raw in spread(self._extracted_bytes, sizes, jobs):
             self.clock.count(Stage.EXTRACTION, sizes[path])
             self.memory.use(path)
-            self._facts[path] = found = from_bytes(raw)
-            self.memory.keep(path, found)
+            self._facts[path] = from_bytes(raw)
+            self.memory.keep(path, raw)
 
     def _is_to_be_read(self, path: str) -> bool:
         return path in self._sizes and path not in self._facts and not self.memory.has_facts(path)

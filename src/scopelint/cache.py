@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import marshal
 import os
-import sys
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from scopelint import __version__, source
+from scopelint import source
+from scopelint.cachefile import Answer, CacheFile, Entry, Run
 from scopelint.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -21,68 +19,12 @@ if TYPE_CHECKING:
     from scopelint.prescan import Look, Mark
 
 FOLDER = ".scopelint_cache"
-_FORMAT = 3
-_HEAD = 24
 # A file that changed this shortly before it was read may change again and keep its time.
 _RACY_NANOSECONDS = 2_000_000_000
 # Runs over other paths or with other rules that are remembered beside the latest one.
 _KEPT_RUNS = 4
 # More changed files than these are looked at with all that refers to them.
 _FEW = 20
-
-
-class Entry(NamedTuple):
-    """What is known of one file: its state on disk, its content's hash, its words, its facts.
-
-    ``length`` bytes from ``offset`` are its facts, guarded by ``checksum``; 0 if there are none.
-    """
-
-    modified: int
-    size: int
-    digest: bytes
-    marks: int
-    offset: int = 0
-    length: int = 0
-    checksum: int = 0
-
-
-_NOTHING = Entry(0, 0, b"", 0)
-
-
-class Answer(NamedTuple):
-    """The files that a second look found, by number."""
-
-    word: str
-    look: int
-    files: tuple[int, ...]
-
-
-class Run(NamedTuple):
-    """The outcome of an earlier run, what it was asked, and what it rests on.
-
-    ``selected`` is ``None`` for all files of the project. It rests on the facts of the files in
-    ``used``, on the text of those in ``texts``, on the marks of all files, and on the answers to
-    second looks.
-    """
-
-    asked: str
-    selected: tuple[int, ...] | None
-    named: tuple[int, ...]
-    used: tuple[int, ...]
-    texts: tuple[int, ...]
-    answers: tuple[Answer, ...]
-    outcome: bytes
-
-
-class Table(NamedTuple):
-    """The first part of a cache file; the facts of the files follow it.
-
-    ``entries`` are still plain tuples with the fields of an `Entry`: few of many are asked for.
-    """
-
-    files: tuple[str, ...] = ()
-    entries: Sequence[tuple[Any, ...] | None] = ()
-    runs: tuple[Run, ...] = ()
 
 
 class ProjectMemory:
@@ -93,10 +35,8 @@ class ProjectMemory:
 
     def __init__(self, project: source.Project, path: str | None) -> None:
         self.project = project
-        self._path = path
+        self._file = None if path is None else CacheFile(path, project.root)
         self._started = time.time_ns()
-        self._stream: BinaryIO | None = None
-        self._start = 0
         # Those that were read from the cache file are plain tuples until they are asked for.
         self._entries: dict[str, tuple[Any, ...] | None] = {}
         self._runs: list[Run] = []
@@ -133,7 +73,7 @@ class ProjectMemory:
 
     def _entry_of(self, path: str) -> Entry:
         """Return what is known of a file, an empty entry if nothing is."""
-        return Entry._make(self._entries.get(path) or _NOTHING)
+        return Entry._make(self._entries.get(path) or Entry())
 
     def learn(self, path: str, entry: Entry | None) -> None:
         """Remember what is known of a file that changed."""
@@ -145,7 +85,7 @@ class ProjectMemory:
 
         It is ``None`` if the file changes meanwhile, or if nothing is kept.
         """
-        if self._path is None or path not in self._stats:
+        if self._file is None or path not in self._stats:
             return None
         modified, size = self._stats[path]
         if size != len(raw):
@@ -162,12 +102,8 @@ class ProjectMemory:
 
     def _known(self, path: str) -> ModuleFacts | None:
         """Return the facts that an earlier run found in a file."""
-        entry = self._entry_of(path)
-        if not entry.length or self._stream is None:
-            return None
-        self._stream.seek(self._start + entry.offset)
-        raw = self._stream.read(entry.length)
-        if zlib.crc32(raw) != entry.checksum:
+        raw = self._kept(path)
+        if not raw:
             return None
         from scopelint.facts import from_bytes
 
@@ -177,12 +113,12 @@ class ProjectMemory:
         """Say whether the facts of a file are known."""
         return path not in self._changed and self._entry_of(path).length > 0
 
-    def keep(self, path: str, facts: ModuleFacts) -> None:
-        """Remember the facts of a file."""
-        if self._path is not None and self._entries.get(path) is not None:
+    def keep(self, path: str, facts: ModuleFacts | bytes) -> None:
+        """Remember the facts of a file, which may be bytes already."""
+        if self._file is not None and self._entries.get(path) is not None:
             from scopelint.facts import to_bytes
 
-            self._new_facts[path] = to_bytes(facts)
+            self._new_facts[path] = facts if isinstance(facts, bytes) else to_bytes(facts)
             self._is_stale = True
 
     # --- what a run rests on ----------------------------------------------------------
@@ -235,7 +171,7 @@ class ProjectMemory:
 
     def rest(self, asked: str, outcome: Outcome) -> None:
         """Remember the outcome of this run."""
-        if self._path is None or not all(map(self._entries.get, self.project.files)):
+        if self._file is None or not all(map(self._entries.get, self.project.files)):
             return
         project, numbers = self.project, {path: n for n, path in enumerate(self.project.files)}
         is_whole = len(project.selected) == len(project.files)
@@ -344,13 +280,8 @@ class ProjectMemory:
     # --- the file ---------------------------------------------------------------------
 
     def _load(self) -> None:
-        table = Table()
-        try:
-            assert self._path is not None
-            self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
-            table = self._table(self._stream)
-        except (OSError, ValueError, EOFError, TypeError):
-            self.close()
+        assert self._file is not None
+        table = self._file.table()
         files = self.project.files
         known = dict(zip(table.files, table.entries, strict=False))
         self._changed = {}
@@ -373,22 +304,6 @@ class ProjectMemory:
                     found = tuple(table.files[number] for number in answer.files)
                     self._answers[answer.word, answer.look] = found
 
-    def _table(self, stream: BinaryIO) -> Table:
-        """Read the first part of a cache file; raises `ValueError` for that of another tool."""
-        head = stream.read(_HEAD)
-        length, checksum = int(head[:12]), int(head[12:])
-        raw = stream.read(length)
-        stamp = _stamp(self.project.root)
-        if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
-            raise ValueError
-        self._start = _HEAD + length
-        files, entries, runs = marshal.loads(memoryview(raw)[len(stamp) :])
-        return Table(
-            files,
-            entries,
-            tuple(Run._make((*run[:5], tuple(map(Answer._make, run[5])), run[6])) for run in runs),
-        )
-
     def _compared(self, path: str, entry: Entry | None, stat: os.stat_result) -> Entry | None:
         """Return what is known of a file that is not as it was, and note whether it changed."""
         modified, size = self._stats[path] = (stat.st_mtime_ns, stat.st_size)
@@ -406,54 +321,22 @@ class ProjectMemory:
         return entry
 
     def save(self) -> None:
-        """Write what is known in one step; a folder that cannot be written to is left alone."""
-        if self._path is not None and self._is_stale:
-            partial = f"{self._path}.{os.getpid()}"
-            try:
-                _make(os.path.dirname(self._path))
-                with open(partial, "wb") as stream:
-                    stream.writelines(self._parts())
-                self.close()
-                os.replace(partial, self._path)
-            except OSError:
-                if os.path.exists(partial):
-                    os.unlink(partial)
+        """Write what is known, if it is more than before."""
+        if self._file is not None and self._is_stale:
+            files = self.project.files
+            known = ((self._entry_of(path), self._kept(path)) for path in files)
+            self._file.replace(files, known, self._runs)
+
+    def _kept(self, path: str) -> bytes:
+        """Return the facts of a file as bytes, nothing if there are none."""
+        if path in self._new_facts or self._file is None:
+            return self._new_facts.get(path, b"")
+        return self._file.facts(self._entry_of(path))
 
     def close(self) -> None:
         """Close the file that facts are read from; what is known of its facts is lost."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
-    def _parts(self) -> Iterator[bytes]:
-        """Yield the parts of the file: its head, the table, and the facts of every file."""
-        entries: list[tuple[int | bytes, ...] | None] = []
-        blobs: list[bytes] = []
-        offset = 0
-        for path in self.project.files:
-            entry = placed = self._entry_of(path)
-            if entry.digest:
-                blob = self._new_facts.get(path)
-                if blob is None:
-                    blob = self._old_facts(path, entry)
-                checksum = zlib.crc32(blob)
-                placed = entry._replace(offset=offset, length=len(blob), checksum=checksum)
-                offset += len(blob)
-                blobs.append(blob)
-            entries.append(tuple(placed) if placed.digest else None)
-        # What is written are tuples and nothing made of them.
-        runs = [(*run[:5], [tuple(one) for one in run.answers], run.outcome) for run in self._runs]
-        table: tuple[Any, ...] = (self.project.files, entries, runs)
-        raw = _stamp(self.project.root) + marshal.dumps(table)
-        yield b"%12d%12d" % (len(raw), zlib.crc32(raw))
-        yield raw
-        yield from blobs
-
-    def _old_facts(self, path: str, entry: Entry) -> bytes:
-        if not entry.length or self._stream is None:
-            return b""
-        self._stream.seek(self._start + entry.offset)
-        return self._stream.read(entry.length)
+        if self._file is not None:
+            self._file.close()
 
 
 def _written(outcome: Outcome) -> bytes:
@@ -500,32 +383,3 @@ def _digest(raw: bytes) -> bytes:
     from hashlib import blake2b
 
     return blake2b(raw, digest_size=16).digest()
-
-
-def _stamp(root: str) -> bytes:
-    """Return what the cache of another tool, Python or project does not begin with."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return f"scopelint {__version__} {_FORMAT} {python} {_own_state()} {root}\n".encode()
-
-
-@functools.cache
-def _own_state() -> str:
-    """Return what changes with the tool's own files: a checkout under work has one version."""
-    newest, total = 0, 0
-    pending = [os.path.dirname(__file__)]
-    while pending:
-        for entry in os.scandir(pending.pop()):
-            if entry.is_dir():
-                pending.append(entry.path)
-            elif entry.name.endswith(".py"):
-                stat = entry.stat()
-                newest, total = max(newest, stat.st_mtime_ns), total + stat.st_size
-    return f"{newest} {total}"
-
-
-def _make(folder: str) -> None:
-    os.makedirs(folder, exist_ok=True)
-    ignore = f"{folder}/.gitignore"
-    if not os.path.exists(ignore):
-        with open(ignore, "w", encoding="utf-8") as stream:
-            stream.write("*\n")

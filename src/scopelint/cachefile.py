@@ -1,0 +1,182 @@
+"""The file of the cache: what it holds, and how it is read and replaced."""
+
+from __future__ import annotations
+
+import functools
+import marshal
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+from scopelint import __version__
+
+_FORMAT = 3
+_HEAD = 24
+
+
+class Entry(NamedTuple):
+    """What is known of one file: its state on disk, its content's hash, its words, its facts.
+
+    ``length`` bytes from ``offset`` are its facts, guarded by ``checksum``; 0 if there are none.
+    Without a digest nothing is known.
+    """
+
+    modified: int = 0
+    size: int = 0
+    digest: bytes = b""
+    marks: int = 0
+    offset: int = 0
+    length: int = 0
+    checksum: int = 0
+
+
+class Answer(NamedTuple):
+    """The files that a second look found, by number."""
+
+    word: str
+    look: int
+    files: tuple[int, ...]
+
+
+class Run(NamedTuple):
+    """The outcome of an earlier run, what it was asked, and what it rests on.
+
+    ``selected`` is ``None`` for all files of the project. It rests on the facts of the files in
+    ``used``, on the text of those in ``texts``, on the marks of all files, and on the answers to
+    second looks.
+    """
+
+    asked: str
+    selected: tuple[int, ...] | None
+    named: tuple[int, ...]
+    used: tuple[int, ...]
+    texts: tuple[int, ...]
+    answers: tuple[Answer, ...]
+    outcome: bytes
+
+
+class Table(NamedTuple):
+    """The first part of a cache file; the facts of the files follow it.
+
+    ``entries`` are still plain tuples with the fields of an `Entry`: few of many are asked for.
+    """
+
+    files: tuple[str, ...] = ()
+    entries: Sequence[tuple[Any, ...] | None] = ()
+    runs: tuple[Run, ...] = ()
+
+
+class CacheFile:
+    """The cache of one project; a damaged one, or that of another tool, is as good as none."""
+
+    def __init__(self, path: str, root: str) -> None:
+        self._path = path
+        self._root = root
+        self._stream: BinaryIO | None = None
+        self._start = 0
+
+    def table(self) -> Table:
+        """Return the first part of the file, an empty table if there is none."""
+        try:
+            self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
+            return self._table(self._stream)
+        except (OSError, ValueError, EOFError, TypeError):
+            self.close()
+            return Table()
+
+    def _table(self, stream: BinaryIO) -> Table:
+        head = stream.read(_HEAD)
+        length, checksum = int(head[:12]), int(head[12:])
+        raw = stream.read(length)
+        stamp = _stamp(self._root)
+        if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
+            raise ValueError
+        self._start = _HEAD + length
+        files, entries, runs = marshal.loads(memoryview(raw)[len(stamp) :])
+        return Table(
+            files,
+            entries,
+            tuple(Run._make((*run[:5], tuple(map(Answer._make, run[5])), run[6])) for run in runs),
+        )
+
+    def facts(self, entry: Entry) -> bytes:
+        """Return the facts of a file as they were kept, nothing if there are none, or damaged ones."""
+        if not entry.length or self._stream is None:
+            return b""
+        self._stream.seek(self._start + entry.offset)
+        raw = self._stream.read(entry.length)
+        return raw if zlib.crc32(raw) == entry.checksum else b""
+
+    def replace(
+        self, files: Sequence[str], known: Iterable[tuple[Entry, bytes]], runs: Sequence[Run]
+    ) -> None:
+        """Write all files, what is known of each with its facts, and runs in one step.
+
+        A folder that cannot be written to is left alone.
+        """
+        partial = f"{self._path}.{os.getpid()}"
+        try:
+            _make(os.path.dirname(self._path))
+            with open(partial, "wb") as stream:
+                stream.writelines(self._parts(files, known, runs))
+            self.close()
+            os.replace(partial, self._path)
+        except OSError:
+            if os.path.exists(partial):
+                os.unlink(partial)
+
+    def _parts(
+        self, files: Sequence[str], known: Iterable[tuple[Entry, bytes]], runs: Sequence[Run]
+    ) -> Iterator[bytes]:
+        entries: list[tuple[int | bytes, ...] | None] = []
+        blobs: list[bytes] = []
+        offset = 0
+        for entry, raw in known:
+            placed = entry._replace(offset=offset, length=len(raw), checksum=zlib.crc32(raw))
+            entries.append(tuple(placed) if entry.digest else None)
+            offset += len(raw)
+            blobs.append(raw)
+        # What is written are tuples and nothing made of them.
+        plain = [(*run[:5], [tuple(one) for one in run.answers], run.outcome) for run in runs]
+        table: tuple[Any, ...] = (tuple(files), entries, plain)
+        raw = _stamp(self._root) + marshal.dumps(table)
+        yield b"%12d%12d" % (len(raw), zlib.crc32(raw))
+        yield raw
+        yield from blobs
+
+    def close(self) -> None:
+        """Close the file; facts that were not read before are lost."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def _stamp(root: str) -> bytes:
+    """Return what the cache of another tool, Python or project does not begin with."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"scopelint {__version__} {_FORMAT} {python} {_own_state()} {root}\n".encode()
+
+
+@functools.cache
+def _own_state() -> str:
+    """Return what changes with the tool's own files: a checkout under work has one version."""
+    newest, total = 0, 0
+    pending = [os.path.dirname(__file__)]
+    while pending:
+        for entry in os.scandir(pending.pop()):
+            if entry.is_dir():
+                pending.append(entry.path)
+            elif entry.name.endswith(".py"):
+                stat = entry.stat()
+                newest, total = max(newest, stat.st_mtime_ns), total + stat.st_size
+    return f"{newest} {total}"
+
+
+def _make(folder: str) -> None:
+    os.makedirs(folder, exist_ok=True)
+    ignore = f"{folder}/.gitignore"
+    if not os.path.exists(ignore):
+        with open(ignore, "w", encoding="utf-8") as stream:
+            stream.write("*\n")
