@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import Fixture, fixtures
 
-from scopelint import workers
+from scopelint import outcomes, workers
 from scopelint.config import Config
 from scopelint.outcome import Report
 from scopelint.pipeline import check
@@ -97,6 +97,32 @@ def test_cold_warm_and_any_number_of_workers_say_the_same(
     shutil.rmtree(root / ".scopelint_cache")
     assert run(root, jobs=3) == plain
     assert run(root) == plain
+
+
+def test_several_projects_say_the_same_in_any_number_of_processes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("project-2", "project-3"):
+        shutil.copytree(project, project.parent / name)
+        aged(project.parent / name)
+    (project.parent / "project-2/user.py").write_text("def (:\n", "utf-8")
+    alone = run(project.parent, is_cached=False)
+    assert {Path(finding.site.path).parent.name for finding in alone.findings} > {"project-3"}
+    monkeypatch.setattr(outcomes, "_MANY_FILES", 0)
+    assert run(project.parent, is_cached=False, jobs=2) == alone
+    assert run(project.parent, jobs=9) == alone
+    assert run(project.parent, jobs=9) == alone
+
+
+def test_what_a_process_cannot_do_is_done_without_it() -> None:
+    def work(item: str) -> bytes:
+        if item == "b":
+            raise OSError
+        return item.encode()
+
+    assert dict(workers.one_by_one(work, ["a"], 2)) == {}
+    assert dict(workers.one_by_one(work, ["a", "c", "d"], 2)) == {"a": b"a", "c": b"c", "d": b"d"}
+    assert "b" not in dict(workers.one_by_one(work, ["a", "b", "c"], 2))
 
 
 def test_an_edit_of_the_carrier_changes_findings_elsewhere(project: Path) -> None:

@@ -154,7 +154,7 @@ class ProjectMemory:
                     renewed = self._renewed.get(path)
                     if renewed is not None:
                         self.keep(path, renewed)
-                return self._selected(run, _read(run.outcome))
+                return self._selected(run, read(run.outcome))
         return None
 
     def unread(self) -> Sequence[str]:
@@ -185,7 +185,7 @@ class ProjectMemory:
                 Answer(word, look, _numbered(found, numbers))
                 for (word, look), found in sorted(self._looks.items())
             ),
-            _written(outcome),
+            written(outcome),
         )
         others = (one for one in self._runs if not _is_alike(one, run))
         self._runs = [run, *others][:_KEPT_RUNS]
@@ -334,12 +334,12 @@ class ProjectMemory:
         return self._file.facts(self._entry_of(path))
 
     def close(self) -> None:
-        """Close the file that facts are read from; what is known of its facts is lost."""
+        """Close the file that facts are read from."""
         if self._file is not None:
             self._file.close()
 
 
-def _written(outcome: Outcome) -> bytes:
+def written(outcome: Outcome) -> bytes:
     """Turn an outcome into bytes, none for one without anything to report."""
     if not any(outcome):
         return b""
@@ -348,7 +348,8 @@ def _written(outcome: Outcome) -> bytes:
     return msgspec.msgpack.encode(tuple(outcome))
 
 
-def _read(raw: bytes) -> Outcome:
+def read(raw: bytes) -> Outcome:
+    """Turn the result of `written` back into an outcome."""
     if not raw:
         return Outcome()
     # Few projects have anything to report, and these values take a while to import.

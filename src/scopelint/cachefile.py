@@ -80,10 +80,9 @@ class CacheFile:
     def table(self) -> Table:
         """Return the first part of the file, an empty table if there is none."""
         try:
-            self._stream = open(self._path, "rb")  # noqa: SIM115 - kept open for the facts
-            return self._table(self._stream)
+            with open(self._path, "rb") as stream:
+                return self._table(stream)
         except (OSError, ValueError, EOFError, TypeError):
-            self.close()
             return Table()
 
     def _table(self, stream: BinaryIO) -> Table:
@@ -102,11 +101,16 @@ class CacheFile:
         )
 
     def facts(self, entry: Entry) -> bytes:
-        """Return the facts of a file as they were kept, nothing if there are none, or damaged ones."""
-        if not entry.length or self._stream is None:
+        """Return the facts of a file as they were kept, nothing if they are lost or damaged."""
+        if not entry.length:
             return b""
-        self._stream.seek(self._start + entry.offset)
-        raw = self._stream.read(entry.length)
+        try:
+            # Most runs need none.
+            self._stream = self._stream or open(self._path, "rb")  # noqa: SIM115 - kept open
+            self._stream.seek(self._start + entry.offset)
+            raw = self._stream.read(entry.length)
+        except OSError:
+            return b""
         return raw if zlib.crc32(raw) == entry.checksum else b""
 
     def replace(
@@ -147,7 +151,7 @@ class CacheFile:
         yield from blobs
 
     def close(self) -> None:
-        """Close the file; facts that were not read before are lost."""
+        """Close the file."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None

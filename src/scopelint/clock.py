@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class Stage(enum.Enum):
@@ -55,6 +55,17 @@ class Clock:
         if self._inside:
             self._seconds[self._inside[-1]] += now - self._since
         self._since = now
+
+    def state(self) -> list[tuple[float, int, int]]:
+        """Return all that was added up, by stage."""
+        return [(self._seconds[s], self._files[s], self._bytes[s]) for s in Stage]
+
+    def add(self, state: Sequence[tuple[float, int, int]]) -> None:
+        """Add what the clock of another process says."""
+        for stage, (seconds, files, size) in zip(Stage, state, strict=True):
+            self._seconds[stage] += seconds
+            self._files[stage] += files
+            self._bytes[stage] += size
 
     def lines(self) -> Iterator[str]:
         """Yield what is known of every stage that took place, as the lines of a table."""

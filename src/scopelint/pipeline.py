@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import os
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -14,16 +12,23 @@ from scopelint import source
 from scopelint.cache import FOLDER, ProjectMemory
 from scopelint.clock import Clock, Stage
 from scopelint.config import (
-    WHOLE_PROJECT,
     Config,
     Configuration,
     OutputFormat,
     ProjectSettings,
     Settings,
-    project_settings,
 )
-from scopelint.metadata import state_of
 from scopelint.outcome import FixReport, Outcome, Report, ScopelintError
+from scopelint.outcomes import (
+    Progress,
+    Steps,
+    asked_of,
+    names_of_rules,
+    new_outcomes,
+    opened,
+    repeated,
+    settings_for,
+)
 
 if TYPE_CHECKING:
     # A run that finds everything as it was needs neither rules nor parsers nor their values, so
@@ -44,11 +49,6 @@ if TYPE_CHECKING:
 
     _Nominated: TypeAlias = tuple[Files, ProjectIndex, Mapping[str, Sequence[Nomination]]]
 
-# Options that say where things are kept and how they are shown.
-_BESIDE_OUTCOMES = ("cache-dir", "output-format")
-
-Progress = Callable[[int, int], None]
-
 Choose: TypeAlias = "Callable[[Offered], bool]"
 
 
@@ -64,65 +64,31 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
         configuration = Configuration(config)
         discovery = _discovery(config, configuration)
     folder = _cache_folder(config, configuration, discovery)
-    steps = _Steps(discovery, progress, clock)
-    open_files = functools.partial(_opened, config, configuration, steps)
-    outcomes: list[Outcome] = []
+    steps = Steps(discovery, progress, clock)
+    found: dict[str, Outcome] = {}
+    unknown: dict[str, tuple[ProjectMemory, str]] = {}
     for project in discovery.projects:
         if not project.files:
             if not project.is_nested:
-                _settings(project, configuration)
+                settings_for(project, configuration)
             continue
         clock.count(Stage.DISCOVERY, files=len(project.files))
         with clock.during(Stage.MEMORY):
             memory = ProjectMemory.of(project, folder)
-        with contextlib.closing(memory):
-            with clock.during(Stage.MEMORY):
-                asked = _asked(config, configuration, project)
-                known = memory.outcome(asked)
-            found = _outcome(memory, asked, known, open_files)
-            with clock.during(Stage.MEMORY):
-                memory.save()
-        outcomes.append(_repairable(found, configuration.at(project.root), project.root))
+            asked = asked_of(config, configuration, project)
+            known = memory.outcome(asked)
+        if known is None:
+            unknown[project.root] = memory, asked
+            continue
+        open_files = functools.partial(opened, config, configuration, steps)
+        found[project.root] = repeated(memory, known, open_files)
+        with clock.during(Stage.MEMORY):
+            memory.save()
+    found.update(new_outcomes(config, configuration, steps, unknown))
+    outcomes = [_repairable(found[r], configuration.at(r), r) for r in sorted(found)]
     with clock.during(Stage.REPORT):
         report = _report(config, discovery, outcomes, _given(config, discovery))
         return _compared(report, config, configuration, discovery)
-
-
-def _outcome(
-    memory: ProjectMemory,
-    asked: str,
-    known: Outcome | None,
-    open_files: Callable[[ProjectMemory], Files],
-) -> Outcome:
-    """Return the outcome of a project: that of an earlier run if one is known, else a new one."""
-    if known is None:
-        files = open_files(memory)
-        from scopelint.analysis import analyzed
-
-        found = analyzed(files)
-        memory.rest(asked, found)
-        return found
-    names = memory.unread()
-    if not names:
-        return known
-    from scopelint.analysis import unread
-
-    failures = {failure.path: failure for failure in known.failures}
-    failures.update((one.path, one) for one in unread(open_files(memory), names))
-    return known._replace(failures=tuple(failures[path] for path in sorted(failures)))
-
-
-def _asked(config: Config, configuration: Configuration, project: source.Project) -> str:
-    """Return all that an outcome depends on beside the files."""
-    settings = [configuration.at(path) for path in (project.root, *project.settings)]
-    # The same patterns mean other files in another directory.
-    bases = [[ignore.patterns.base for ignore in each.file_ignores] for each in settings]
-    said = [
-        [(name, value, each.origins[name]) for name, value in each.values.items()
-         if name not in _BESIDE_OUTCOMES]
-        for each in settings
-    ]  # fmt: skip
-    return repr((config.select, config.ignore, said, bases, state_of(project.root)))
 
 
 def _cache_folder(
@@ -136,33 +102,6 @@ def _cache_folder(
     return configuration.at(roots[0]).cache_folder or f"{home}/{FOLDER}"
 
 
-class _Steps:
-    """Counts the files that were looked at, and the time that stages take."""
-
-    def __init__(
-        self, discovery: source.Discovery, progress: Progress | None, clock: Clock
-    ) -> None:
-        self.clock = clock
-        self._total = sum(len(project.files) for project in discovery.projects)
-        self._progress = progress
-        self._done = 0
-        self._is_first = True
-
-    def tidy(self) -> None:
-        """Take away what was known of the project before: it refers to itself, and is large."""
-        if not self._is_first:
-            gc.collect()
-            # What is left are modules, which need not be gone over again.
-            gc.freeze()
-        self._is_first = False
-
-    def step(self) -> None:
-        """Count one file."""
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
 def fix(config: Config, choose: Choose, progress: Progress | None = None) -> FixReport:
     """Fix what the paths have, in memory: nothing is written; ``choose`` is asked for each fix.
 
@@ -171,15 +110,15 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     """
     from scopelint.analysis import unread
 
-    names = _names()
+    names = names_of_rules()
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
-    steps = _Steps(discovery, progress, Clock())
+    steps = Steps(discovery, progress, Clock())
     outcomes: list[Outcome] = []
     texts = dict(_given(config, discovery))
     report = FixReport(Report((), (), 0))
     for project in discovery.projects:
-        files = _opened(config, configuration, steps, ProjectMemory(project, None))
+        files = opened(config, configuration, steps, ProjectMemory(project, None))
         first = _nominated(files, {})
         if not first[-1] and not files.commented:
             failures = unread(files, [*files.seeds, *sorted(project.named)])
@@ -220,7 +159,7 @@ def _repairable(outcome: Outcome, settings: Settings, root: str) -> Outcome:
         code = one.finding.code
         barred[one.finding.fix] = f"it would repair {code}, too, which a comment keeps ({place})"
     if settings.limits_fixes:
-        fixable = settings.fixable_codes(_names())
+        fixable = settings.fixable_codes(names_of_rules())
         for finding in outcome.findings:
             if finding.code not in fixable:
                 barred[finding.fix] = f"{finding.code} is not among the rules that may be fixed"
@@ -291,7 +230,7 @@ def settings_of(config: Config) -> Iterator[tuple[str, Settings, ProjectSettings
     configuration = Configuration(config)
     for project in _discovery(config, configuration).projects:
         settings = configuration.at(project.root)
-        yield project.root, settings, _settings(project, configuration)
+        yield project.root, settings, settings_for(project, configuration)
 
 
 def _discovery(config: Config, configuration: Configuration) -> source.Discovery:
@@ -299,7 +238,7 @@ def _discovery(config: Config, configuration: Configuration) -> source.Discovery
         settings = configuration.at(directory)
         if settings.has_selectors:
             # Whether its rules exist matters even where there is nothing to check.
-            settings.codes(_names())
+            settings.codes(names_of_rules())
         return source.Sieve(
             settings.excluded,
             settings.has_default_excludes,
@@ -352,7 +291,7 @@ def _files_around(path: str) -> Files:
     for failure in discovery.failures:
         raise ScopelintError(f"{path}: {failure.message}")
     memory = ProjectMemory(discovery.projects[0], None)
-    files = _opened(config, configuration, _Steps(discovery, None, Clock()), memory)
+    files = opened(config, configuration, Steps(discovery, None, Clock()), memory)
     if len(files.project.named) != 1:
         raise ScopelintError(f"{path} is a directory; name a file")
     (name,) = files.project.named
@@ -363,57 +302,6 @@ def _files_around(path: str) -> Files:
             f"{path} is part of a library that provides scopes: no rule looks at it"
         )
     return files
-
-
-def _opened(
-    config: Config, configuration: Configuration, steps: _Steps, memory: ProjectMemory
-) -> Files:
-    """Return the files of a project, read for the first time."""
-    steps.tidy()
-    with steps.clock.during(Stage.LOADING):
-        from scopelint.analysis import Chosen, Files
-
-    project = memory.project
-    chosen = Chosen({path: configuration.at(path) for path in (project.root, *project.settings)})
-    by_name = frozenset(c for c, name in _names().items() if {c, name} & set(config.select))
-    settings = _settings(project, configuration)
-    files = Files(project, settings, chosen, config.prescan, memory, by_name, steps.clock)
-    if config.stdin is not None:
-        files.give(config.stdin)
-    with steps.clock.during(Stage.READING):
-        for _ in files.sift(config.jobs):
-            steps.step()
-    with steps.clock.during(Stage.EXTRACTION):
-        files.extract_ahead(config.jobs)
-    return files
-
-
-def _settings(project: source.Project, configuration: Configuration) -> ProjectSettings:
-    """Return the settings of a project.
-
-    A nested project whose file cannot be read, say a template of one, does not end the run.
-    """
-    own = configuration.at(project.root)
-    for directory in project.settings:
-        inner = configuration.at(directory)
-        for name in WHOLE_PROJECT:
-            if inner.origins.get(name, "") not in ("", own.origins.get(name)):
-                raise ScopelintError(
-                    f"{inner.origins[name]}: `{name}` holds for a whole project; "
-                    f"set it in {project.root}"
-                )
-    try:
-        return project_settings(project.root, own)
-    except ScopelintError:
-        if not project.is_nested:
-            raise
-        return ProjectSettings()
-
-
-def _names() -> Mapping[str, str]:
-    from scopelint.rules import RULES
-
-    return {rule.code: rule.name for rule in RULES}
 
 
 def _report(
