@@ -278,14 +278,16 @@ class Files:
 
     def _having(self, word: bytes, paths: Collection[str]) -> Collection[str]:
         """Return those of some files that have a word of ASCII letters."""
+        more: Iterable[str] = ()
         if len(self._written) < len(self.project.files):
             lacking = [path for path in paths if self._written.lacks(path, word)]
             self._searches += bool(lacking)
             if lacking and self._searches <= _FEW:
-                return [path for path in paths if self._finds(path, Look.MENTION, word)]
-            for path in lacking:
-                self._written.learn(path, self._read(path) or b"")
-        having = frozenset(self._written.having(word))
+                more = [path for path in lacking if self._finds(path, Look.MENTION, word)]
+            else:
+                for path in lacking:
+                    self._written.learn(path, self._read(path) or b"")
+        having = frozenset(self._written.having(word)).union(more)
         return having if len(paths) == len(self.project.files) else having.intersection(paths)
 
     def _finds(self, path: str, look: Look, word: bytes) -> bool:
