@@ -23,6 +23,7 @@ _VCS_DIRECTORIES = (".git", ".hg")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
 _BUILD_OUTPUT = frozenset({"build", "dist"})
+_EXCLUDED_AT_ROOT = _EXCLUDED | _BUILD_OUTPUT
 _ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
 # What makes a difference where it lies, whatever else does.
 _SPECIAL = _ROOT_MARKERS | {*SETTINGS_FILES, ".gitignore", "pyvenv.cfg"}
@@ -207,17 +208,28 @@ def _walk(
     pending = [(start, ignores, sieve)]
     while pending:
         path, ignores, sieve = pending.pop()
+        prefix = _prefix(path)
+        special: set[str] = set()
+        inner: list[str] = []
+        files: list[str] = []
+        links: list[str] = []
         try:
             with os.scandir(path) as scan:
-                entries = {entry.name: entry for entry in scan}
+                for entry in scan:
+                    name = entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        inner.append(name)
+                    elif name.endswith(_SUFFIXES) and _is_file(entry):
+                        (links if entry.is_symlink() else files).append(prefix + name)
+                    if name in _SPECIAL or name.endswith(_WHEEL):
+                        special.add(name)
         except OSError as error:
             yield _Directory(path, failure=_failure(path, error))
             continue
-        special = _SPECIAL.intersection(entries)
-        if path != start:
+        if path != start and special:
             if "pyvenv.cfg" in special:
                 continue
-            if _marks_root(special, entries):
+            if _marks_root(special):
                 yield _Directory(path, is_nested_root=True)
                 continue
         has_settings = path != start and not special.isdisjoint(SETTINGS_FILES)
@@ -225,46 +237,29 @@ def _walk(
             sieve = sieve_at(path)
         if ".gitignore" in special and sieve.respects_gitignore:
             ignores = (*ignores, *_ignores_in(path))
-        yield _python_files(path, entries.values(), ignores, sieve, has_settings=has_settings)
-        is_root = path == start or not special.isdisjoint(_ROOT_MARKERS)
-        excluded = _EXCLUDED | _BUILD_OUTPUT if is_root else _EXCLUDED
+        if sieve.excluded or ignores:
+            files = [each for each in files if _is_kept(each, ignores, sieve)]
+            links = [each for each in links if _is_kept(each, ignores, sieve)]
+        yield _Directory(path, tuple(files), tuple(links), has_settings=has_settings)
+        if not inner:
+            continue
+        excluded = _EXCLUDED
+        if path == start or not special.isdisjoint(_ROOT_MARKERS):
+            excluded = _EXCLUDED_AT_ROOT
         if not sieve.has_defaults:
             excluded = frozenset()
-        # The system has told what they are, so to ask costs nothing.
-        inner = [name for name, e in entries.items() if e.is_dir(follow_symlinks=False)]
-        prefix = _prefix(path)
         for name in sorted(inner, reverse=True):
             child = prefix + name
             if _is_excluded(name, child, excluded) or sieve.excludes(child + "/"):
                 continue
-            if _is_ignored(child + "/", ignores):
+            if ignores and _is_ignored(child + "/", ignores):
                 continue
             if is_whole or path != start or _is_package(child):
                 pending.append((child, ignores, sieve))
 
 
-def _python_files(
-    path: str,
-    entries: Iterable[os.DirEntry[str]],
-    ignores: tuple[Patterns, ...],
-    sieve: Sieve,
-    *,
-    has_settings: bool,
-) -> _Directory:
-    prefix = _prefix(path)
-    files: list[str] = []
-    links: list[str] = []
-    for entry in entries:
-        name = entry.name
-        if name.endswith(_SUFFIXES) and _is_file(entry):
-            (links if entry.is_symlink() else files).append(prefix + name)
-    if sieve.excluded or ignores:
-
-        def is_kept(path: str) -> bool:
-            return not sieve.excludes(path) and not _is_ignored(path, ignores)
-
-        files, links = list(filter(is_kept, files)), list(filter(is_kept, links))
-    return _Directory(path, tuple(files), tuple(links), has_settings=has_settings)
+def _is_kept(path: str, ignores: tuple[Patterns, ...], sieve: Sieve) -> bool:
+    return not sieve.excludes(path) and not _is_ignored(path, ignores)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -345,11 +340,10 @@ def is_marked(root: str) -> bool:
     return _has_any(root, _ROOT_MARKERS) or _is_unpacked_wheel(root)
 
 
-def _marks_root(special: frozenset[str], names: Iterable[str]) -> bool:
+def _marks_root(special: set[str]) -> bool:
     if not special.isdisjoint(_PROJECT_FILES):
         return True
-    # One search is faster than one for each name.
-    return f"{_WHEEL}/" in "/".join((*names, ""))
+    return any(name.endswith(_WHEEL) for name in special)
 
 
 def _has_any(directory: str, names: Iterable[str]) -> bool:
