@@ -194,6 +194,17 @@ def test_a_closed_pipe_is_no_error(dirty: Path) -> None:
     assert (result.returncode, result.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("words", ["check", "check gone", "check --output-format json", "--help"])
+def test_closed_streams_change_nothing_but_what_is_seen(
+    dirty: Path, words: str, closed: str
+) -> None:
+    open_code = run(*words.split(), at=dirty).returncode
+    shell = f'"{sys.executable}" -m scopelint {words} {closed}'
+    result = subprocess.run(shell, shell=True, cwd=dirty, capture_output=True, check=False)
+    assert (result.returncode, b"Traceback" in result.stderr) == (open_code, False)
+
+
 @pytest.mark.parametrize("command", ["check", "fix"])
 def test_nothing_to_report_imports_nothing_heavy(project: Path, command: str) -> None:
     code = (

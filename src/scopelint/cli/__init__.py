@@ -15,9 +15,13 @@ from scopelint.outcome import ScopelintError
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    # Paths and sources may hold characters that the terminal's encoding lacks.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Who closes a stream wants nothing of it.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - to the end of the process
+        elif hasattr(stream, "reconfigure"):
+            # Paths and sources may hold characters that the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
     try:
         return _run()
