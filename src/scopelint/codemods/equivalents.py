@@ -41,10 +41,15 @@ def equivalent(tree: Tree, name: str, call: cst.Call) -> Equivalent:
 
     Raises `RefusedError` for a call in which anyio's equivalent would do something else.
     """
-    write = _WRITERS.get(name)
+    write = WRITERS.get(name)
     if write is None:
-        raise tree.refused(f"what `{name}` does has to be written anew for anyio", call)
+        raise tree.refused(anew(name), call)
     return write(tree, call)
+
+
+def anew(name: str) -> str:
+    """Return why a call has no equivalent."""
+    return f"what `{name}` does has to be written anew for anyio"
 
 
 def renamed(call: cst.Call, dotted: str) -> dict[cst.CSTNode, Change]:
@@ -258,7 +263,8 @@ def _code(node: cst.CSTNode) -> str:
     return cst.Module([]).code_for_node(node)
 
 
-_WRITERS: Mapping[str, Callable[[Tree, cst.Call], Equivalent]] = {
+# What writes anyio's equivalent of a call, by the name of what is called.
+WRITERS: Mapping[str, Callable[[Tree, cst.Call], Equivalent]] = {
     "asyncio.sleep": _sleep,
     "asyncio.wait_for": _wait_for,
     "asyncio.shield": _shield,

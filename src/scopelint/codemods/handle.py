@@ -63,7 +63,7 @@ def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewr
     texts = kept.cancelled | kept.types | {text for (_, text), is_it in known if is_it is not False}
     words = {text.rpartition(".")[2] for text in texts}
     frames = {anchor.frame for anchor in (*kept.starts, *kept.loops, *kept.made)}
-    for node in list(tree.naming(words, frames)):
+    for node in tree.naming(words, frames):
         codemod.look_at(node)
     shields = bounded(tree, running, is_needed=True)
     imports = {Import(helper, name, is_own=True) for name in codemod.used}

@@ -1,63 +1,52 @@
-"""The LibCST tree of a file, in which the bodies of functions are parsed when they are needed."""
+"""The LibCST tree of a file, in which the bodies of definitions are parsed when they are needed."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import libcst as cst
+from libcst._nodes.internal import CodegenState
 
 from scopelint.codemods import UnreadableError
 from scopelint.source import lines_of
-
-if TYPE_CHECKING:
-    from libcst._nodes.internal import CodegenState
 
 # What stands in the place of a body; a shorter one is parsed at once.
 _STUB = "pass"
 _MIN_LINES = 3
 _BLANK = re.compile(r"[ \t\f]*(#.*)?[\r\n]*")
 _ERRORS = (cst.ParserSyntaxError, RecursionError)
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class IndentedBlock(cst.IndentedBlock):
-    """The body of a function, parsed when it is looked at, and printed as its text until changed.
+    """The body of a function or class, parsed when it is looked at, printed as text until changed.
 
     LibCST's visitors go by the name of a node's class, so this has the name of what it stands for.
-    ``text`` is empty if the block was made by a change. ``line`` is that of the end of the
-    function's head; ``inner`` counts the functions and classes in the block.
+    ``text`` is empty if the block was made by a change. ``inner`` counts the functions and classes
+    in the block.
     """
 
     text = ""
-    line = 0
     inner = 0
     is_parsed = True
-    _indentation = ""
-    _before = ""
-    _file = ""
+    _body: _Body
+    _file: _File
 
     @classmethod
-    def unparsed(
-        cls, stub: cst.IndentedBlock, body: _Body, module: cst.Module, text: str
-    ) -> IndentedBlock:
-        """Return what takes the place of a stub in a module; ``text`` is that of its file."""
-        # What a text is indented by first is its default indentation.
-        before = ("if _:", f"{module.default_indent}{_STUB}", "def _():", "")
+    def unparsed(cls, stub: cst.IndentedBlock, body: _Body, file: _File) -> IndentedBlock:
+        """Return what takes the place of a stub in the tree of a file."""
         block = cls.__new__(cls)
         block._set(
             header=stub.header,
             indent=stub.indent,
-            text=body.text,
-            line=body.first,
+            text="".join(file.lines[body.first : body.last]),
             inner=body.inner,
             is_parsed=False,
-            _indentation=body.indentation,
-            _before=module.default_newline.join(before),
-            _file=text,
+            _body=body,
+            _file=file,
         )
         return block
 
@@ -69,20 +58,29 @@ class IndentedBlock(cst.IndentedBlock):
         """Return a field that is known only when the text is parsed."""
         if self.is_parsed or name not in ("body", "footer"):
             raise AttributeError(name)
-        # At the end of a text LibCST gives comments to another node.
-        try:
-            module = cst.parse_module(f"{self._before}{self.text}{_STUB}")
-        except _ERRORS as error:
-            _whole(self._file)  # which knows the line
-            raise UnreadableError("LibCST cannot read a part of the file") from error
-        function = cst.ensure_type(module.body[1], cst.FunctionDef)
-        suite = cst.ensure_type(function.body, cst.IndentedBlock)
+        body, file = self._body, self._file
+        suite = file.suite(file.stubbed(body.first, body.last, body.parts))
+        if not file.fill(suite.body, body.parts):
+            suite = file.suite(self.text)
         self._set(body=suite.body, footer=suite.footer, is_parsed=True)
         return getattr(self, name)
 
+    @property
+    def line(self) -> int:
+        """Return the line of the end of the definition's head."""
+        return self._body.first
+
+    def code_of(self, changed: cst.CSTNode) -> str:
+        """Return the code of what the block has become, where it stood."""
+        state = CodegenState(self._file.indent, self._file.newline)
+        indent = self._file.indent if self.indent is None else self.indent
+        state.increase_indent(self._body.indentation.removesuffix(indent))
+        changed._codegen(state)
+        return "".join(state.tokens)
+
     def _codegen_impl(self, state: CodegenState) -> None:
         indent = state.default_indent if self.indent is None else self.indent
-        if not self.text or "".join([*state.indent_tokens, indent]) != self._indentation:
+        if not self.text or "".join([*state.indent_tokens, indent]) != self._body.indentation:
             super()._codegen_impl(state)
             return
         self.header._codegen(state)
@@ -93,13 +91,74 @@ class IndentedBlock(cst.IndentedBlock):
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The lines of a function's body, from ``first`` (0-based) up to ``last``, and their text."""
+    """The lines of a definition's body, from ``first`` (0-based) up to ``last``.
+
+    ``parts`` are the definitions in a class; those in a function are parsed with it.
+    """
 
     first: int
     last: int
-    text: str
     indentation: str
     inner: int
+    parts: Sequence[_Part]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A function or class by its name, with the body that a stub can take the place of."""
+
+    name: str
+    body: _Body | None
+
+
+@dataclass(slots=True)
+class _File:
+    """A file whose bodies are parsed one by one."""
+
+    text: str
+    lines: Sequence[str]
+    # What one level is indented by, and the end of a line, where LibCST is told neither.
+    indent: str = ""
+    newline: str = ""
+
+    def stubbed(self, first: int, last: int, parts: Iterable[_Part]) -> str:
+        """Return some lines with stubs in the place of bodies."""
+        kept: list[str] = []
+        for part in parts:
+            if (body := part.body) is not None:
+                kept += self.lines[first : body.first]
+                end = self.lines[body.last - 1]
+                kept += [body.indentation, _STUB, end[len(end.rstrip("\r\n")) :]]
+                first = body.last
+        return "".join([*kept, *self.lines[first:last]])
+
+    def suite(self, text: str) -> cst.IndentedBlock:
+        """Return the tree of a body."""
+        # What a text is indented by first is its default indentation; at the end of a text LibCST
+        # gives comments to another node.
+        before = self.newline.join(("if _:", f"{self.indent}{_STUB}", "def _():", ""))
+        try:
+            module = cst.parse_module(f"{before}{text}{_STUB}")
+        except _ERRORS as error:
+            _whole(self.text)  # which knows the line
+            raise UnreadableError("LibCST cannot read a part of the file") from error
+        function = cst.ensure_type(module.body[1], cst.FunctionDef)
+        return cst.ensure_type(function.body, cst.IndentedBlock)
+
+    def fill(self, statements: Iterable[cst.CSTNode], parts: Sequence[_Part]) -> bool:
+        """Put bodies in the place of their stubs, and say whether all is as it should be."""
+        nodes = list(_definitions(statements))
+        if [node.name.value for node in nodes] != [part.name for part in parts]:
+            return False
+        for node, part in zip(nodes, parts, strict=True):
+            if part.body is None:
+                continue
+            stub = node.body
+            if not isinstance(stub, cst.IndentedBlock) or len(stub.body) > 1 or stub.footer:
+                return False
+            # Nobody has seen this node yet.
+            object.__setattr__(node, "body", IndentedBlock.unparsed(stub, part.body, self))
+        return True
 
 
 def module_of(text: str, tree: ast.Module) -> cst.Module:
@@ -108,32 +167,14 @@ def module_of(text: str, tree: ast.Module) -> cst.Module:
     Raises `UnreadableError` for what LibCST cannot parse, and so does a body that is looked at.
     """
     lines = lines_of(text)
-    functions = list(_functions(tree))
-    bodies = [_body(function, lines) for function in functions]
-    kept: list[str] = []
-    done = 0
-    for body in bodies:
-        if body is not None:
-            kept += lines[done : body.first]
-            end = lines[body.last - 1].rstrip("\r\n")
-            kept += [body.indentation, _STUB, lines[body.last - 1][len(end) :]]
-            done = body.last
+    file = _File(text, lines)
+    parts = list(_parts(tree.body, lines))
     try:
-        module = cst.parse_module("".join([*kept, *lines[done:]]))
+        module = cst.parse_module(file.stubbed(0, len(lines), parts))
     except _ERRORS:
         return _whole(text)
-    nodes = list(_definitions(module))
-    if [node.name.value for node in nodes] != [function.name for function in functions]:
-        return _whole(text)
-    for node, body in zip(nodes, bodies, strict=True):
-        if body is None:
-            continue
-        stub = node.body
-        if not isinstance(stub, cst.IndentedBlock) or len(stub.body) > 1 or stub.footer:
-            return _whole(text)
-        # Nobody has seen this node yet.
-        object.__setattr__(node, "body", IndentedBlock.unparsed(stub, body, module, text))
-    return module
+    file.indent, file.newline = module.default_indent, module.default_newline
+    return module if file.fill(module.body, parts) else _whole(text)
 
 
 def _whole(text: str) -> cst.Module:
@@ -145,31 +186,28 @@ def _whole(text: str) -> cst.Module:
         raise UnreadableError(f"LibCST cannot read the file: {first}") from error
 
 
-def _functions(tree: ast.Module) -> Iterator[_Function]:
-    """Yield the functions at the top level and in the classes there, in source order."""
-    pending: list[ast.stmt] = tree.body[::-1]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, _Function):
+def _parts(statements: Sequence[ast.stmt], lines: Sequence[str]) -> Iterator[_Part]:
+    """Yield the definitions among statements, and those in the classes that get no stub."""
+    for node in statements:
+        if isinstance(node, _Definition):
+            body = _body(node, lines)
+            yield _Part(node.name, body)
+            if isinstance(node, ast.ClassDef) and body is None:
+                yield from _parts(node.body, lines)
+
+
+def _definitions(statements: Iterable[cst.CSTNode]) -> Iterator[cst.FunctionDef | cst.ClassDef]:
+    """Yield what `_parts` does, as LibCST has it."""
+    for node in statements:
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
             yield node
-        elif isinstance(node, ast.ClassDef):
-            pending += node.body[::-1]
+            if isinstance(node, cst.ClassDef) and isinstance(node.body, cst.IndentedBlock):
+                yield from _definitions(node.body.body)
 
 
-def _definitions(module: cst.Module) -> Iterator[cst.FunctionDef]:
-    """Yield what `_functions` does, as LibCST has it."""
-    pending: list[cst.CSTNode] = [*module.body[::-1]]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, cst.FunctionDef):
-            yield node
-        elif isinstance(node, cst.ClassDef) and isinstance(node.body, cst.IndentedBlock):
-            pending += node.body.body[::-1]
-
-
-def _body(function: _Function, lines: Sequence[str]) -> _Body | None:
+def _body(node: _Definition, lines: Sequence[str]) -> _Body | None:
     """Return the lines that a stub can take the place of, ``None`` if in doubt."""
-    start, last = function.body[0], function.end_lineno or 0
+    start, last = node.body[0], node.end_lineno or 0
     decorators = getattr(start, "decorator_list", ())
     top = min([start.lineno, *(decorator.lineno for decorator in decorators)])
     column = len(lines[top - 1]) - len(lines[top - 1].lstrip(" \t"))
@@ -177,7 +215,7 @@ def _body(function: _Function, lines: Sequence[str]) -> _Body | None:
     is_first = lines[top - 1][column] == "@" if decorators else start.col_offset == column
     if not is_first or not column:
         return None  # on the line of the head
-    head = max([function.lineno, *_ends(function)])
+    head = max([node.lineno, *_ends(node)])
     first = top - 1
     while first > head and _BLANK.fullmatch(lines[first - 1]):
         first -= 1
@@ -193,21 +231,24 @@ def _body(function: _Function, lines: Sequence[str]) -> _Body | None:
         return None
     if any(lines[number - 1].rstrip("\r\n").endswith("\\") for number in (first, last)):
         return None
-    inner = sum(isinstance(node, _Function | ast.ClassDef) for node in _statements(function))
-    return _Body(first, rest, "".join(lines[first:rest]), indentation, inner)
+    inner = sum(isinstance(each, _Definition) for each in _statements(node))
+    parts = list(_parts(node.body, lines)) if isinstance(node, ast.ClassDef) else ()
+    return _Body(first, rest, indentation, inner, parts)
 
 
-def _ends(function: _Function) -> Iterator[int]:
-    """Yield the lines on which the parts of a function's head end."""
-    for part in (*ast.iter_child_nodes(function.args), function.returns):
+def _ends(node: _Definition) -> Iterator[int]:
+    """Yield the lines on which the parts of a definition's head end."""
+    if isinstance(node, ast.ClassDef):
+        parts: list[ast.AST | None] = [*node.bases, *node.keywords]
+    else:
+        parts = [*ast.iter_child_nodes(node.args), node.returns]
+    for part in [*parts, *getattr(node, "type_params", ())]:
         yield getattr(part, "end_lineno", None) or 0
-    for part in getattr(function, "type_params", ()):
-        yield part.end_lineno
 
 
-def _statements(function: _Function) -> Iterator[ast.AST]:
-    """Yield the statements in a function, with what holds statements."""
-    pending: list[ast.AST] = [*function.body]
+def _statements(definition: _Definition) -> Iterator[ast.AST]:
+    """Yield the statements in a definition, with what holds statements."""
+    pending: list[ast.AST] = [*definition.body]
     while pending:
         node = pending.pop()
         yield node

@@ -6,7 +6,7 @@ import ast
 import functools
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TypeAlias
 
@@ -75,14 +75,18 @@ class Tree:
 
     def at(self, anchor: Anchor) -> cst.CSTNode | None:
         """Return the node that an anchor names."""
-        for block, frames in self._reader.unread.items():
-            if anchor.frame in frames:
-                self._in(block)
-                break
+        self._read(lambda _, frames: anchor.frame in frames)
         return self._reader.by_anchor.get(anchor)
 
+    def _read(self, is_wanted: Callable[[IndentedBlock, range], bool]) -> None:
+        """Take down the nodes of some bodies, and of such in them."""
+        unread = self._reader.unread
+        while found := [block for block, frames in unread.items() if is_wanted(block, frames)]:
+            for block in found:
+                self._in(block)
+
     def _in(self, block: IndentedBlock) -> Sequence[cst.CSTNode]:
-        """Return the nodes in the body of a function."""
+        """Return the nodes in a body, without those of the bodies in it."""
         if block not in self._inside:
             self._inside[block] = self._reader.read_body(block)
         return self._inside[block]
@@ -107,8 +111,7 @@ class Tree:
     def _meet(self, node: cst.CSTNode) -> None:
         """Take down the nodes of bodies that were parsed because somebody looked into them."""
         if node not in self._reader.frames:
-            for block in [each for each in self._reader.unread if each.is_parsed]:
-                self._in(block)
+            self._read(lambda block, _: block.is_parsed)
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """Return the innermost statement line or compound statement that holds a node."""
@@ -129,30 +132,33 @@ class Tree:
 
     def nodes(self) -> Iterator[cst.CSTNode]:
         """Yield every node in source order, the module itself first, but no spaces and comments."""
-        return self._nodes(lambda _: True)
+        return self._nodes(self._outside, lambda _: True)
 
     def naming(self, words: Collection[str], frames: Collection[int] = ()) -> Iterator[cst.CSTNode]:
         """Yield nodes in source order, at least those whose code has a word, or in some frames."""
         return self._nodes(
+            self._outside,
             lambda block: (
                 any(word in block.text for word in words)
-                or not self._frames_in(block).isdisjoint(frames)
-            )
+                or any(frame in self._frames_in(block) for frame in frames)
+            ),
         )
 
     def lying_in(self, frames: Collection[int]) -> Iterator[cst.CSTNode]:
         """Yield nodes in source order, at least all those that lie in some frames."""
         return self.naming((), frames)
 
-    def _frames_in(self, block: IndentedBlock) -> frozenset[int]:
+    def _frames_in(self, block: IndentedBlock) -> range:
         own = self._reader.frames[block]
-        return frozenset(range(own, own + block.inner + 1))
+        return range(own, own + block.inner + 1)
 
-    def _nodes(self, is_wanted: Callable[[IndentedBlock], bool]) -> Iterator[cst.CSTNode]:
-        for node in self._outside:
+    def _nodes(
+        self, nodes: Iterable[cst.CSTNode], is_wanted: Callable[[IndentedBlock], bool]
+    ) -> Iterator[cst.CSTNode]:
+        for node in nodes:
             yield node
             if isinstance(node, IndentedBlock) and is_wanted(node):
-                yield from self._in(node)
+                yield from self._nodes(self._in(node), is_wanted)
 
     def body(self, frame: int) -> cst.CSTNode | None:
         """Return the function, class or module whose body is a frame."""
@@ -173,7 +179,7 @@ class Tree:
         bodies = (outer for outer in self.around(node) if isinstance(outer, IndentedBlock))
         body = next((body for body in bodies if body.text), None)
         marked = self._changed(body or self.module, {node: functools.partial(_marked, mark)})
-        code = self.module.code_for_node(marked)
+        code = self.module.code_for_node(marked) if body is None else body.code_of(marked)
         return code.partition(mark)[0].count("\n") + (1 if body is None else body.line)
 
     def refused(self, sentence: str, node: cst.CSTNode) -> RefusedError:

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
-from scopelint.codemods.equivalents import Equivalent, written
+from scopelint.codemods.equivalents import WRITERS, Equivalent, anew, written
 from scopelint.codemods.loops import caught, raises_again, without_loop
-from scopelint.codemods.trees import Tree
 from scopelint.facts import Anchor, AnchorKind, BlockKind, CallEvent, ExceptEvent, StoreEvent
 from scopelint.fix import primitives
 from scopelint.fix.mentions import functions, spellings
@@ -37,27 +36,29 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     """
     where = offer.target
     assert isinstance(where, Where)
-    tree = workspace.tree(where.path)
     event = workspace.index.modules.frame(where.ref).events[where.event]
     if not _is_package(workspace, "anyio", where):
         raise RefusedError(f"`anyio` is something else there ({where.path}:{_line(event)})")
     if isinstance(event, ExceptEvent):
-        return _planned(tree, _handler(workspace, tree, where, event), "asyncio.CancelledError")
+        found = _handler(workspace, where, event)
+        return _planned(workspace, where, found, "asyncio.CancelledError")
     use = _use_at(workspace, where)
     if use is None:
         raise RefusedError(f"{_SWALLOWED} ({where.path}:{_line(event)})")
     if use.name in ("asyncio.get_running_loop", "asyncio.get_event_loop"):
-        name, found = without_loop(tree, use.anchor)
+        name, found = without_loop(workspace.tree(where.path), use.anchor)
         _check_loop(workspace, where, name)
-        return _planned(tree, found, use.name)
+        return _planned(workspace, where, found, use.name)
     if use.name in primitives.PRIMITIVES:
         return primitives.plan(workspace, use)
     _check_arguments(workspace, where, event)
-    found = written(tree, use.name, use.anchor)
+    if use.name not in WRITERS:
+        raise workspace.refused(anew(use.name), where)
+    found = written(workspace.tree(where.path), use.name, use.anchor)
     if use.name in _TIMED:
         _check_entries(workspace, where, event)
-        found = _with_handlers(workspace, tree, where, found)
-    return _planned(tree, found, use.name)
+        found = _with_handlers(workspace, where, found)
+    return _planned(workspace, where, found, use.name)
 
 
 def _is_package(workspace: Workspace, name: str, where: Where) -> bool:
@@ -74,7 +75,8 @@ def _is_package(workspace: Workspace, name: str, where: Where) -> bool:
     )
 
 
-def _planned(tree: Tree, found: Equivalent, name: str) -> Plan:
+def _planned(workspace: Workspace, where: Where, found: Equivalent, name: str) -> Plan:
+    tree = workspace.tree(where.path)
     rewritten = {tree.path: Rewritten(tree.changed(found.changes), found.imports)}
     title = f"write anyio's equivalent of `{name}`"
     return Plan(title, found.applicability, rewritten, effect=found.effect)
@@ -133,20 +135,21 @@ def _check_loop(workspace: Workspace, where: Where, name: str) -> None:
                 raise RefusedError(f"a function inside may use `{name}` ({where.path}:{line})")
 
 
-def _handler(workspace: Workspace, tree: Tree, where: Where, event: ExceptEvent) -> Equivalent:
+def _handler(workspace: Workspace, where: Where, event: ExceptEvent) -> Equivalent:
     anchor = Anchor(where.frame, AnchorKind.EXCEPT, event.ordinal)
     place = f"({where.path}:{event.span.line})"
     if not workspace.index.modules.frame(where.ref).is_async:
         raise RefusedError(f"anyio knows its cancellation only in a running task {place}")
+    tree = workspace.tree(where.path)
     if not raises_again(tree, anchor):
         raise RefusedError(f"{_SWALLOWED} {place}")
     texts = set(spellings(workspace, event.caught, where, CANCELLED))
     return caught(tree, anchor, texts, "anyio.get_cancelled_exc_class()")
 
 
-def _with_handlers(workspace: Workspace, tree: Tree, where: Where, found: Equivalent) -> Equivalent:
+def _with_handlers(workspace: Workspace, where: Where, found: Equivalent) -> Equivalent:
     """Let the handlers around a timeout catch what anyio's raises."""
-    changes = dict(found.changes)
+    tree, changes = workspace.tree(where.path), dict(found.changes)
     for at, event in _handlers_around(workspace, where):
         texts = set(spellings(workspace, event.caught, at, TIMEOUTS))
         if texts:
