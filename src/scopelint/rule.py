@@ -15,7 +15,7 @@ from scopelint.model import Finding, Fix, Level, Related, Site
 
 
 class Shape(enum.Enum):
-    """What the node of a nominated site must look like in the source."""
+    """What the node of a nominated site must look like in the source to be changed."""
 
     ENTER_OR_EXIT = "a call of an enter or exit method"
     CLOSE = "a call of an exit method, or one that closes a stack"
@@ -57,7 +57,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Nomination:
-    """A site that a rule wants to report, if its node has the expected shape."""
+    """A site that a rule wants to report; its node must have the expected shape to be changed."""
 
     code: str
     name: str
