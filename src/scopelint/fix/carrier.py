@@ -155,7 +155,7 @@ def _check_names(workspace: Workspace, key: ObjectKey, surveys: Mapping[str, Sur
     name = f"{key.name}_owner"
     taken = dataclasses.replace(key, name=name)
     for module in modules.mentioning(name):
-        found = verdicts(workspace, module, {name}, taken.__eq__)
+        found = verdicts(workspace, module, {name}, {taken})
         if any(verdict is not False for verdict in found.values()):
             raise RefusedError(f"the name `{name}` is in use ({module.path})")
     for path, survey in surveys.items():
@@ -168,7 +168,7 @@ def _check_names(workspace: Workspace, key: ObjectKey, surveys: Mapping[str, Sur
 def _kept(workspace: Workspace, key: ObjectKey, module: ModuleFacts) -> Kept:
     """Return what one file knows of a kept context manager."""
     attribute = key.name if key.home is Home.ATTRIBUTE else ""
-    names = verdicts(workspace, module, {attribute}, key.__eq__)
+    names = verdicts(workspace, module, {attribute}, {key})
     for place in _given_by_entry(module):
         names.pop(place, None)
     for number, frame in enumerate(module.frames):

@@ -220,8 +220,8 @@ class _Unit:
         return Tasks(
             frames=self.frames if is_home else frozenset(),
             names=names,
-            tasks=verdicts(self.workspace, module, names, self.tasks.__contains__),
-            containers=verdicts(self.workspace, module, names, elements.__contains__),
+            tasks=verdicts(self.workspace, module, names, self.tasks),
+            containers=verdicts(self.workspace, module, names, elements),
             starts=frozenset(self.starts) if is_home else frozenset(),
             loops=frozenset(self.loops) if is_home else frozenset(),
             made=frozenset(self._made_in(module)),

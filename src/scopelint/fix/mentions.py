@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from scopelint import facts
 from scopelint.codemods.shield import Cancellable
-from scopelint.facts import Expression, ModuleFacts
-from scopelint.fix.workspace import Workspace, expressions
+from scopelint.facts import Expression, FrameKind, ModuleFacts
+from scopelint.fix.workspace import Workspace, expressions, last_word
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
@@ -16,33 +16,45 @@ _MEMORY_STREAMS = frozenset({"anyio.create_memory_object_stream"})
 
 
 def verdicts(
-    workspace: Workspace,
-    module: ModuleFacts,
-    names: Collection[str],
-    is_one: Callable[[ObjectKey], bool],
+    workspace: Workspace, module: ModuleFacts, names: Collection[str], keys: Collection[ObjectKey]
 ) -> dict[tuple[int, str], bool | None]:
     """Say for each frame of a file which expressions are certain objects, or may be (``None``).
 
     Looked at are attributes with one of the names, and all local and global names; of these
     only those are told that are, or may be, such an object.
     """
-    found: dict[tuple[int, str], bool | None] = {}
-    mentions, objects = workspace.mentions(module), workspace.index.objects
-    for name in sorted(names):
-        for expression, where in mentions.attributes.get(name, ()):
+    objects = workspace.index.objects
+    attributes: dict[tuple[int, str], bool | None] = {}
+    answers: dict[tuple[int, str], set[bool]] = {}
+    for word in sorted({*names, *_names_of(workspace, module, keys)}):
+        for expression, where in workspace.mentions(module, word):
+            if isinstance(expression, facts.Attribute) and word not in names:
+                continue
             key = objects.key(expression, where)
-            is_it = key is not None and is_one(key)
-            verdict = None if key is None or (key.home is Home.TEXT and not is_it) else is_it
+            is_it = key in keys
             place = (where.frame, render(expression))
-            found[place] = verdict if found.get(place, verdict) is verdict else None
-    for (frame, name), points in mentions.names.items():
-        possible = objects.possible(name, FrameRef(module.path, frame))
-        if any(key is not None and is_one(key) for key in possible):
-            keys = {objects.key(facts.Name(name), where) for where in points}
-            answers = {key is not None and is_one(key) for key in keys}
-            if True in answers:
-                found[frame, name] = None if False in answers else True
-    return found
+            if isinstance(expression, facts.Name):
+                answers.setdefault(place, set()).add(is_it)
+                continue
+            verdict = None if key is None or (key.home is Home.TEXT and not is_it) else is_it
+            attributes[place] = verdict if attributes.get(place, verdict) is verdict else None
+    told = {
+        place: None if False in each else True for place, each in answers.items() if True in each
+    }
+    return {**attributes, **told}
+
+
+def _names_of(
+    workspace: Workspace, module: ModuleFacts, keys: Collection[ObjectKey]
+) -> Iterator[str]:
+    """Yield the local and global names in a file that can be one of some objects."""
+    for key in keys:
+        # One that a comprehension binds is told from others by where it does.
+        yield key.name.partition(" ")[0]
+    for number, frame in enumerate(module.frames):
+        if frame.kind is FrameKind.FUNCTION:
+            aliases = workspace.index.objects.aliases(FrameRef(module.path, number))
+            yield from (name for name, others in aliases.items() if not others.isdisjoint(keys))
 
 
 def spellings(
@@ -51,7 +63,7 @@ def spellings(
     """Yield how an annotation or an event spells something, by its canonical names."""
     words = workspace.spoken(where.path, canonical)
     for expression in expressions(root):
-        if (expression.id if isinstance(expression, facts.Name) else expression.name) not in words:
+        if last_word(expression) not in words:
             continue
         for value in workspace.index.inference.values(expression, where):
             if isinstance(value, External) and value.name in canonical:

@@ -83,7 +83,7 @@ def _twins(workspace: Workspace, key: ObjectKey) -> frozenset[ObjectKey]:
 def _kept(workspace: Workspace, keys: frozenset[ObjectKey], module: ModuleFacts) -> Kept:
     """Return what one file knows of a kept group."""
     attributes = frozenset(key.name for key in keys)
-    names = verdicts(workspace, module, attributes, keys.__contains__)
+    names = verdicts(workspace, module, attributes, keys)
     types: set[str] = set()
     for number, frame in enumerate(module.frames):
         for parameter in frame.parameters:

@@ -68,7 +68,7 @@ def _is_in_coroutine(workspace: Workspace, where: Where) -> bool:
 def _primitive(
     workspace: Workspace, module: ModuleFacts, key: ObjectKey, name: str, use: Use
 ) -> Primitive:
-    names = verdicts(workspace, module, {key.name}, lambda other: other == key)
+    names = verdicts(workspace, module, {key.name}, {key})
     canonical = {f"asyncio.{name}", f"asyncio.locks.{name}"}
     makers = {
         text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,25 +38,12 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Mentions:
-    """Where the names in a file stand, found once for all plans.
-
-    ``names`` are the points at which a local or global name has its values in a frame;
-    ``attributes`` have for each last name the expressions with their points.
-    """
-
-    names: dict[tuple[int, str], list[Where]] = field(default_factory=dict)
-    attributes: dict[str, list[tuple[Attribute, Where]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Workspace:
     """A project as planners see it; ``text`` gives a file's text, ``None`` if it is none."""
 
     index: ProjectIndex
     settings: ProjectSettings
     text: Callable[[str], str | None]
-    _mentions: dict[str, Mentions] = field(default_factory=dict)
     _aliases: dict[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def tree(self, path: str) -> Tree:
@@ -64,11 +52,17 @@ class Workspace:
         assert text is not None, path
         return tree_of(path, text)
 
-    def mentions(self, module: ModuleFacts) -> Mentions:
-        """Return where the names in a file stand."""
-        if module.path not in self._mentions:
-            self._mentions[module.path] = _mentions_in(module)
-        return self._mentions[module.path]
+    def mentions(self, module: ModuleFacts, word: str) -> Iterator[tuple[Name | Attribute, Where]]:
+        """Yield the names and attributes in a file that are, or end in, a word.
+
+        With each comes the point at which it has its value.
+        """
+        for number, frame in self.index.modules.naming(module, word):
+            for position, event in enumerate(frame.events):
+                for expression in expressions(event):
+                    if last_word(expression) == word:
+                        is_bound = isinstance(event, StoreEvent) and expression == event.target
+                        yield expression, Where(module.path, number, position + is_bound)
 
     def spoken(self, path: str, canonical: Collection[str]) -> Collection[str]:
         """Return the last words that a file has for things, its imports and aliases followed."""
@@ -134,13 +128,14 @@ def _aliases_in(module: ModuleFacts) -> Mapping[str, Sequence[str]]:
     for frame in module.frames:
         for event in frame.events:
             if isinstance(event, StoreEvent):
-                value, target = _last_word(event.value), _last_word(event.target)
+                value, target = last_word(event.value), last_word(event.target)
                 if value and target and value != target:
                     found.setdefault(value, []).append(target)
     return found
 
 
-def _last_word(expression: Expression) -> str:
+def last_word(expression: Expression) -> str:
+    """Return the last word of a name, ``""`` for any other expression."""
     match expression:
         case Name(id=word) | Attribute(name=word):
             return word
@@ -150,20 +145,6 @@ def _last_word(expression: Expression) -> str:
             return ""
 
 
-def _mentions_in(module: ModuleFacts) -> Mentions:
-    found = Mentions()
-    for number, frame in enumerate(module.frames):
-        for position, event in enumerate(frame.events):
-            for expression in expressions(event):
-                is_bound = isinstance(event, StoreEvent) and expression == event.target
-                where = Where(module.path, number, position + is_bound)
-                if isinstance(expression, Attribute):
-                    found.attributes.setdefault(expression.name, []).append((expression, where))
-                elif isinstance(expression, Name):
-                    found.names.setdefault((number, expression.id), []).append(where)
-    return found
-
-
 def expressions(root: object) -> Iterator[Name | Attribute]:
     """Yield every name and attribute in an event or an expression."""
     pending = [root]
@@ -171,7 +152,16 @@ def expressions(root: object) -> Iterator[Name | Attribute]:
         value = pending.pop()
         if isinstance(value, tuple):
             pending.extend(value)
-        elif isinstance(value, Record) and not isinstance(value, Span):
+        elif isinstance(value, Record):
             if isinstance(value, Name | Attribute):
                 yield value
-            pending.extend(getattr(value, name) for name in value.__struct_fields__)
+            pending += [getattr(value, name) for name in _parts(type(value))]
+
+
+@functools.cache
+def _parts(kind: type[Record]) -> Sequence[str]:
+    """Return the fields of a record that may hold expressions."""
+    return [name for name in kind.__struct_fields__ if kind.__annotations__[name] not in _PLAIN]
+
+
+_PLAIN = frozenset({"str", "int", "bool", "Span", "CallUse"})

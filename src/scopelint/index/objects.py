@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scopelint import facts
-from scopelint.facts import CallEvent, Event, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
+from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
 from scopelint.index import flow
 from scopelint.index.infer import Inference
 from scopelint.index.values import Callable, Class, FrameRef, Instance, Module, Where
@@ -55,8 +55,8 @@ class Objects:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
         self._modules = inference.modules
-        # The events in a frame by which a value may come to be kept elsewhere.
-        self._keeping: dict[FrameRef, list[tuple[Where, Event]]] = {}
+        self._keeping: dict[FrameRef, list[tuple[Where, StoreEvent | CallEvent]]] = {}
+        self._aliases: dict[FrameRef, Mapping[str, frozenset[ObjectKey | None]]] = {}
 
     def key(self, expression: Expression, where: Where) -> ObjectKey | None:
         """Return the object an expression names at a point, through aliases."""
@@ -121,11 +121,34 @@ class Objects:
             return None
         return next(self._bound(name, FrameRef(where.path, owner), where))
 
-    def possible(self, name: str, ref: FrameRef) -> frozenset[ObjectKey | None]:
-        """Return the objects that a name can be at any point of a frame, if not more."""
-        question = ("possible", name, ref)
-        nothing: frozenset[ObjectKey | None] = frozenset()
-        return self._inference.once(question, lambda: frozenset(self._possible(name, ref)), nothing)
+    def aliases(self, ref: FrameRef) -> Mapping[str, frozenset[ObjectKey | None]]:
+        """Return the names of a function that may be something else, and what else they may be."""
+        if ref not in self._aliases:
+            found = {name: frozenset(self._possible(name, ref)) for name in self._bound_in(ref)}
+            own = frozenset({ObjectKey(Home.LOCAL, ref, name) for name in found})
+            self._aliases[ref] = {name: keys - own for name, keys in found.items() if keys - own}
+        return self._aliases[ref]
+
+    def _bound_in(self, ref: FrameRef) -> Iterator[str]:
+        """Yield the names that a function stores, and those whose values it keeps elsewhere."""
+        for event in self._modules.frame(ref).events:
+            if isinstance(event, StoreEvent) and isinstance(event.target, facts.Name):
+                yield event.target.id
+        for _, event in self._kept_in(ref):
+            kept = (event.value,) if isinstance(event, StoreEvent) else event.call.arguments
+            for value in kept:
+                match value:
+                    case facts.Name(id=name):
+                        yield name
+                    case (
+                        facts.Await(
+                            value=facts.Call(function=facts.Attribute(base=facts.Name(id=name)))
+                        )
+                        | facts.Call(function=facts.Attribute(base=facts.Name(id=name)))
+                    ):
+                        yield name
+                    case _:
+                        continue
 
     def _possible(self, name: str, ref: FrameRef) -> Iterator[ObjectKey | None]:
         bindings = self._modules.bindings(ref.path)
@@ -154,7 +177,7 @@ class Objects:
             yield ObjectKey(Home.ATTRIBUTE, ref, name)
             return
         for event, point in self._bound_to(name, ref, frame, where):
-            key = self._alias(event.value, point) or self._twin(event, frame, point)
+            key = self._alias(event.value, point) or self._twin(event, ref, point)
             if key is not None:
                 yield key
         kept = self._kept_as(facts.Name(name), ref, frame)
@@ -195,9 +218,9 @@ class Objects:
             case _:
                 return None
 
-    def _twin(self, event: StoreEvent, frame: Frame, where: Where) -> ObjectKey | None:
+    def _twin(self, event: StoreEvent, ref: FrameRef, where: Where) -> ObjectKey | None:
         """Return the attribute or item that the same statement stores to: `self.x = x = ...`."""
-        for other in frame.events:
+        for _, other in self._kept_in(ref):
             if isinstance(other, StoreEvent) and other.ordinal == event.ordinal >= 0:
                 is_kept = isinstance(other.target, facts.Attribute | facts.Subscript)
                 if is_kept and other.value == event.value:
@@ -206,13 +229,7 @@ class Objects:
 
     def _kept_as(self, value: Expression, ref: FrameRef, frame: Frame) -> ObjectKey | None:
         """Return the attribute, global or container in which a frame keeps a local value."""
-        if ref not in self._keeping:
-            self._keeping[ref] = [
-                (Where(ref.path, ref.frame, position), event)
-                for position, event in enumerate(frame.events)
-                if _may_keep(event, frame)
-            ]
-        for where, event in self._keeping[ref]:
+        for where, event in self._kept_in(ref):
             if isinstance(event, StoreEvent) and value in (event.value, self._enters(event, where)):
                 return self.key(event.target, where)
             if isinstance(event, CallEvent) and isinstance(event.call.function, facts.Attribute):
@@ -221,6 +238,17 @@ class Objects:
                 if index is not None and index < len(arguments) and arguments[index] == value:
                     return self._element(event.call.function.base, where)
         return None
+
+    def _kept_in(self, ref: FrameRef) -> Sequence[tuple[Where, StoreEvent | CallEvent]]:
+        """Return the events in a frame by which a value may come to be kept elsewhere."""
+        if ref not in self._keeping:
+            frame = self._modules.frame(ref)
+            self._keeping[ref] = [
+                (Where(ref.path, ref.frame, position), event)
+                for position, event in enumerate(frame.events)
+                if isinstance(event, StoreEvent | CallEvent) and _may_keep(event, frame)
+            ]
+        return self._keeping[ref]
 
     def _enters(self, event: StoreEvent, where: Where) -> Expression | None:
         """Return the scope whose entry is stored; entering a scope itself gives itself."""
@@ -267,12 +295,10 @@ class Objects:
         return None
 
 
-def _may_keep(event: Event, frame: Frame) -> bool:
+def _may_keep(event: StoreEvent | CallEvent, frame: Frame) -> bool:
     if isinstance(event, CallEvent):
         function = event.call.function
         return isinstance(function, facts.Attribute) and function.name in ADDERS
-    if not isinstance(event, StoreEvent):
-        return False
     target = event.target
     is_global = isinstance(target, facts.Name) and target.id in frame.global_names
     return is_global or isinstance(target, facts.Attribute | facts.Subscript)
