@@ -6,13 +6,15 @@ import ast
 import functools
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import libcst as cst
 
 from scopelint.codemods import Import, RefusedError
 from scopelint.codemods.lazy import IndentedBlock
 from scopelint.extract import parsed
+from scopelint.source import lines_of
 
 _WORD = re.compile(r"\w+")
 _ANNOTATION = re.compile(r"[\w.\[\], |'\"]+")
@@ -30,35 +32,57 @@ def settled(before: str, after: cst.Module, wanted: Iterable[Import], package: s
     for item in sorted(wanted):
         after = _with(after, item, package)
     code = after.code
-    lost = _used(before) - _used(code)
+    lost = _lost(before, code)
     return _without(after, lost).code if lost else code
 
 
-@functools.lru_cache(maxsize=4)
-def _used(text: str) -> frozenset[str]:
-    """Return the names that code uses, those in strings too, for annotations may be quoted."""
+def _lost(before: str, after: str) -> frozenset[str]:
+    """Return the imported names that a change took the last use of."""
     try:
-        return _names_of(parsed(text))
+        tree = parsed(after)
     except SyntaxError as error:
         raise RefusedError("the change would not parse") from error
+    used, imported = _names(before)
+    lines = lines_of(before)
+    gone = Counter(lines) - Counter(lines_of(after))
+    lost = [
+        name
+        for name in used.keys() & imported
+        if all(lines[number - 1] in gone for number in used[name])
+    ]
+    # To look at a whole tree is slow, and most changes leave another use.
+    return frozenset(lost) - _names_of(tree)[0].keys() if lost else frozenset()
 
 
-def _names_of(tree: ast.AST) -> frozenset[str]:
-    found: set[str] = set()
+@functools.lru_cache(maxsize=4)
+def _names(text: str) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+    return _names_of(parsed(text))
+
+
+def _names_of(tree: ast.AST) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+    """Return the names that code uses with their lines, and the names that it imports.
+
+    Those in strings count, too, for annotations may be quoted.
+    """
+    used: dict[str, list[int]] = {}
+    imported: set[str] = set()
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
         match node:
             case ast.Name(id=name):
-                found.add(name)
+                used.setdefault(name, []).append(node.lineno)
             case ast.Constant(value=str(text)):
                 if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
-                    found.update(_WORD.findall(text))
+                    for name in _WORD.findall(text):
+                        used.setdefault(name, []).append(node.lineno)
             case ast.Expr(value=ast.Constant()):
                 continue  # a docstring
+            case ast.alias(name=name, asname=asname):
+                imported.add(asname or name.partition(".")[0])
             case _:
                 pending.extend(ast.iter_child_nodes(node))
-    return frozenset(found)
+    return used, imported
 
 
 # --- taking away ----------------------------------------------------------------------
@@ -69,7 +93,7 @@ def _without(module: cst.Module, lost: frozenset[str]) -> cst.Module:
     left = module.visit(remover)
     assert isinstance(left, cst.Module)
     # An `if TYPE_CHECKING:` that has become empty takes its own import with it.
-    orphaned = remover.conditions - _used(left.code)
+    orphaned = remover.conditions - _names(left.code)[0].keys()
     return _without(left, frozenset(orphaned)) if orphaned else left
 
 
@@ -154,7 +178,7 @@ class _Remover(cst.CSTTransformer):
             return updated_node
         lines = [*updated_node.leading_lines, *getattr(updated_node.body, "footer", ())]
         if updated_node.orelse is None and not _has_comment(lines):
-            self.conditions |= _names_of(parsed(_code(original_node.test)))
+            self.conditions |= _names_of(parsed(_code(original_node.test)))[0].keys()
             self._removed.add(original_node)
             return cst.RemoveFromParent()
         return updated_node.with_changes(body=_passing(updated_node.body))
