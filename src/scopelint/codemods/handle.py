@@ -24,6 +24,8 @@ CONTAINER_METHODS = frozenset(
     {"add", "append", "discard", "remove", "pop", "get", "clear", "values", "items", "keys"}
     | {"copy", "setdefault", "popleft", "appendleft", "popitem", "extend", "update"}
 )
+# LibCST's classes are abstract, so that to ask for the type itself is faster than `isinstance`.
+_NAMING = frozenset({cst.Name, cst.Attribute, cst.NamedExpr})
 _CONTAINER_FUNCTIONS = frozenset({"list", "set", "tuple", "len", "bool", "any", "all", "sorted"})
 
 
@@ -59,11 +61,11 @@ def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewr
     a handle does not have.
     """
     codemod = _Handle(tree, kept)
+    words = {text.rpartition(".")[2] for text in kept.cancelled | kept.types}
     known = [*kept.tasks.items(), *kept.containers.items()]
-    texts = kept.cancelled | kept.types | {text for (_, text), is_it in known if is_it is not False}
-    words = {text.rpartition(".")[2] for text in texts}
-    frames = {anchor.frame for anchor in (*kept.starts, *kept.loops, *kept.made)}
-    for node in tree.naming(words, frames):
+    frames = {frame for (frame, _), is_it in known if is_it is not False}
+    frames |= {anchor.frame for anchor in (*kept.starts, *kept.loops, *kept.made)}
+    for node in tree.naming(words, frames, kept.frames):
         codemod.look_at(node)
     shields = bounded(tree, running, is_needed=True)
     imports = {Import(helper, name, is_own=True) for name in codemod.used}
@@ -97,7 +99,9 @@ class _Handle:
 
     def look_at(self, node: cst.CSTNode) -> None:
         """Look at a node and plan its change, if it has one."""
-        if node in self._starts:
+        if type(node) in _NAMING:
+            self._named(node)
+        elif node in self._starts:
             self._start(node)
         elif node in self._made:
             self._value(node)
@@ -105,7 +109,9 @@ class _Handle:
             self._loop(node)
         elif isinstance(node, cst.Annotation):
             self._annotation(node)
-        elif self._is_here(node) and spelled(node) in self._kept.cancelled:
+
+    def _named(self, node: cst.CSTNode) -> None:
+        if self._is_here(node) and spelled(node) in self._kept.cancelled:
             self._cancellation(node)
         elif self._verdict(node, self._kept.tasks) is not False:
             self._task(node)
@@ -120,12 +126,13 @@ class _Handle:
     ) -> bool | None:
         if isinstance(node, cst.NamedExpr):
             return self._verdict(node.target, known)
-        if not isinstance(node, cst.Name | cst.Attribute) or self._tree.is_no_variable(node):
+        if not isinstance(node, cst.Name | cst.Attribute):
             return False
-        if isinstance(node, cst.Attribute) and node.attr.value not in self._kept.names:
+        verdict = known.get((self._tree.frame(node), spelled(node) or ""), False)
+        if verdict is False or self._tree.is_no_variable(node):
             return False
-        text = spelled(node)
-        return False if text is None else known.get((self._tree.frame(node), text), False)
+        is_other = isinstance(node, cst.Attribute) and node.attr.value not in self._kept.names
+        return False if is_other else verdict
 
     # --- starting ---------------------------------------------------------------------
 

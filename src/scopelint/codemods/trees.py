@@ -134,30 +134,39 @@ class Tree:
         """Yield every node in source order, the module itself first, but no spaces and comments."""
         return self._nodes(self._outside, lambda _: True)
 
-    def naming(self, words: Collection[str], frames: Collection[int] = ()) -> Iterator[cst.CSTNode]:
-        """Yield nodes in source order, at least those whose code has a word, or in some frames."""
-        return self._nodes(
-            self._outside,
-            lambda block: (
-                any(word in block.text for word in words)
-                or any(frame in self._frames_in(block) for frame in frames)
-            ),
-        )
+    def naming(
+        self,
+        words: Collection[str],
+        frames: Collection[int] = (),
+        among: Collection[int] | None = None,
+    ) -> Iterator[cst.CSTNode]:
+        """Yield nodes in source order, at least those whose code has a word, or in some frames.
+
+        ``among`` are the frames in which a word matters, if it does not in all.
+        """
+        pattern = re.compile(rf"\b(?:{'|'.join(sorted(words))})\b")
+
+        def is_wanted(block: IndentedBlock) -> bool:
+            own = self._reader.frames[block]
+            inside = range(own, own + block.inner + 1)
+            if any(frame in inside for frame in frames):
+                return True
+            if among is not None and not any(frame in inside for frame in among):
+                return False
+            return any(word in block.text for word in words) and bool(pattern.search(block.text))
+
+        return self._nodes(self._outside, is_wanted)
 
     def lying_in(self, frames: Collection[int]) -> Iterator[cst.CSTNode]:
         """Yield nodes in source order, at least all those that lie in some frames."""
         return self.naming((), frames)
-
-    def _frames_in(self, block: IndentedBlock) -> range:
-        own = self._reader.frames[block]
-        return range(own, own + block.inner + 1)
 
     def _nodes(
         self, nodes: Iterable[cst.CSTNode], is_wanted: Callable[[IndentedBlock], bool]
     ) -> Iterator[cst.CSTNode]:
         for node in nodes:
             yield node
-            if isinstance(node, IndentedBlock) and is_wanted(node):
+            if type(node) is IndentedBlock and is_wanted(node):
                 yield from self._nodes(self._in(node), is_wanted)
 
     def body(self, frame: int) -> cst.CSTNode | None:
@@ -247,7 +256,7 @@ class _Reader:
         """Take down a node and those in it; of its own kind, an inner expression ends first."""
         kind = type(node)
         self.frames[node] = self._frame
-        if isinstance(node, IndentedBlock) and node.text:
+        if type(node) is IndentedBlock and node.text:
             self.unread[node] = range(self._frame, self._frame + node.inner + 1)
             self._count += node.inner
             return
@@ -265,7 +274,7 @@ class _Reader:
             if opens:
                 self._count += 1
                 self._frame = self._count
-            for child in value if isinstance(value, tuple | list) else (value,):
+            for child in value if type(value) in _SEQUENCES else (value,):
                 self.parents[child] = node
                 self._read(child)
             self._frame = around
@@ -280,6 +289,8 @@ class _Reader:
             self.by_anchor[Anchor(self._frame, kind, ordinal)] = node
 
 
+# LibCST's classes are abstract, so that to ask for the type itself is faster than `isinstance`.
+_SEQUENCES = frozenset({tuple, list})
 _FRAMES = frozenset({cst.FunctionDef, cst.ClassDef})
 _PARTS: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 _SPACE = re.compile("whitespace|lines|header|footer|newline")
