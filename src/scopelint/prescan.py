@@ -32,9 +32,14 @@ _STEMS = (b"enter", b"exit", b"ursery", b"task_group", b"TaskGroup")
 
 def may_matter(raw: bytes) -> bool:
     """Say whether any rule could have a decisive site in a file with these bytes."""
-    if any(stem in raw for stem in _STEMS) and any(word in raw for word in SEEDS):
+    if any(stem in raw for stem in _STEMS) and any(_is_used(raw, word) for word in SEEDS):
         return True
     return may_yield_in_block(raw)
+
+
+def _is_used(raw: bytes, word: bytes) -> bool:
+    """Say whether a file has a word other than as the name of a method that it defines."""
+    return raw.count(word) > raw.count(b"def " + word)
 
 
 # What opens a definition, after the end of a line, and what opens a block, at its start.
