@@ -6,7 +6,7 @@ import enum
 import itertools
 import re
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # Every finding has one of these in the file of one of its decisive sites: a hand-made enter or
 # exit, a stack that is filled or closed, a group that is made. What such a file refers to in
@@ -145,6 +145,11 @@ def first_words_of(raw: bytes) -> bytes:
     return b" ".join(word for word in FIRST_WORDS if finds(raw, Look.MENTION, word))
 
 
+# After this many searches of words that are not too many, an index of them pays.
+_FEW_SEARCHES = 50
+_SORTED_BYTES = 4_000_000
+
+
 class Words:
     """Which words are in which files: a quarter of the bytes, and one search for all files."""
 
@@ -154,6 +159,8 @@ class Words:
         self._starts: list[int] = []
         self._latest: dict[str, int] = {}
         self._whole: set[str] = set()
+        self._searches = 0
+        self._numbers: dict[bytes, list[int]] | None = None
 
     def __len__(self) -> int:
         """Return the number of files of which every word is known."""
@@ -178,6 +185,7 @@ class Words:
         self._paths.append(path)
         self._starts.append(len(self._text))
         self._text += b" %b \n" % words
+        self._numbers = None
 
     def lacks(self, path: str, word: bytes) -> bool:
         """Say whether it is not known of a file whether it has a word."""
@@ -185,13 +193,28 @@ class Words:
 
     def having(self, word: bytes) -> Iterator[str]:
         """Yield the files that have a word."""
+        for number in self._having(word):
+            path = self._paths[number]
+            if self._latest[path] == number:
+                yield path
+
+    def _having(self, word: bytes) -> Iterable[int]:
+        self._searches += 1
+        if self._searches < _FEW_SEARCHES or len(self._text) > _SORTED_BYTES:
+            return self._search(word)
+        if self._numbers is None:
+            self._numbers = {}
+            for number, words in enumerate(bytes(self._text).split(b"\n")):
+                for one in words.split():
+                    self._numbers.setdefault(one, []).append(number)
+        return self._numbers.get(word, ())
+
+    def _search(self, word: bytes) -> Iterator[int]:
         wanted = b" %b " % word
         start = self._text.find(wanted)
         while start >= 0:
             number = bisect(self._starts, start) - 1
-            path = self._paths[number]
-            if self._latest[path] == number:
-                yield path
+            yield number
             if number + 1 == len(self._starts):
                 return
             start = self._text.find(wanted, self._starts[number + 1])
