@@ -282,7 +282,7 @@ class Files:
         if len(self._written) < len(self.project.files):
             lacking = [path for path in paths if self._written.lacks(path, word)]
             self._searches += bool(lacking)
-            if lacking and self._searches <= _FEW:
+            if max(self._searches, len(self.seeds)) <= _FEW:
                 more = [path for path in lacking if self._finds(path, Look.MENTION, word)]
             else:
                 for path in lacking:

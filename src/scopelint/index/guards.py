@@ -449,12 +449,15 @@ def _named(event: Event, name: str) -> Iterator[Expression]:
     while pending:
         part = pending.pop()
         match part:
-            case facts.Name(id=last) if last == name:
-                yield part
+            case facts.Name(id=last):
+                if last == name:
+                    yield part
             case facts.Attribute(base=base, name=last):
                 if last == name:
                     yield part
                 pending.append(base)
+            case facts.Literal() | facts.Unknown():
+                continue
             case facts.Call(function=facts.Name(id=function)) if function in _LOOKS:
                 continue
             case facts.Call(function=function, arguments=arguments, keywords=keywords):
