@@ -145,8 +145,9 @@ class Modules:
         if not isinstance(value, Symbol) or value.path == value.module or self._shows is None:
             return isinstance(value, Definition)
         path = self.names.find(value.module, importer)
-        name = value.path.rpartition(".")[2]
-        return path is not None and self._shows(path, Look.DEFINED, name)
+        if path is None or path in self._facts:
+            return False
+        return self._shows(path, Look.DEFINED, value.path.rpartition(".")[2])
 
     def has(self, path: str) -> bool:
         """Say whether the project has a file, or a folder with files, of this path."""
