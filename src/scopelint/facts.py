@@ -154,6 +154,9 @@ NONE = Literal("None")
 class BlockKind(enum.Enum):
     """What a block of statements is part of."""
 
+    # An enum's own is written in Python, and these are looked up by the million.
+    __hash__ = object.__hash__
+
     FRAME = 0
     BRANCH = 1  # the body or the `else` of an `if`, a `case`, or the arm of `a if c else b`
     TRY = 2
@@ -187,6 +190,8 @@ class Block(Record, frozen=True):
 
 class AnchorKind(enum.Enum):
     """Which kind of node a site is; with frame and ordinal it names one node of the file."""
+
+    __hash__ = object.__hash__
 
     CALL = 0
     ASSIGN = 1

@@ -65,15 +65,20 @@ class Draft:
         pending: list[tuple[ast.expr, Expression]] = [(target, value)]
         while pending:
             node, item = pending.pop()
-            if isinstance(node, ast.Starred):
-                pending.append((node.value, UNKNOWN))
-            elif isinstance(node, ast.Tuple | ast.List):
-                pending.extend(reversed(list(_unpacked(node.elts, item))))
-            else:
-                name = self.reader.read(node)
-                if isinstance(node, ast.Subscript):
+            match node:
+                case ast.Name() | ast.Attribute():
+                    name = self.reader.read(node)
+                case ast.Starred():
+                    pending.append((node.value, UNKNOWN))
+                    continue
+                case ast.Tuple() | ast.List():
+                    pending.extend(reversed(list(_unpacked(node.elts, item))))
+                    continue
+                case ast.Subscript():
                     name = facts.Subscript(self.reader.read(node.value), UNKNOWN)
-                self.events.append(facts.StoreEvent(name, item, None, span, block, ordinal))
+                case _:
+                    name = self.reader.read(node)
+            self.events.append(facts.StoreEvent(name, item, None, span, block, ordinal))
 
     def finished(self) -> Frame:
         """Return the frame."""

@@ -47,10 +47,8 @@ class Positions:
         """Return the span of a statement or expression."""
         line, offset = node.lineno, node.col_offset
         end_line, end_offset = node.end_lineno or line, node.end_col_offset or 0
-        if line in self._wide:
-            offset = self.column(line, offset)
-        if end_line in self._wide:
-            end_offset = self.column(end_line, end_offset)
+        if self._wide:
+            offset, end_offset = self.column(line, offset), self.column(end_line, end_offset)
         return Span(line, offset, end_line, end_offset)
 
     def column(self, line: int, offset: int) -> int:
@@ -125,8 +123,7 @@ class ExpressionReader:
         self._read[node] = (expression, height)
         return expression
 
-    def _constant(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Constant)
+    def _constant(self, node: ast.Constant, depth: int) -> Expression:
         if isinstance(node.value, str):
             return text_literal(node.value)
         return facts.Literal(repr(node.value)[:40])
@@ -135,25 +132,23 @@ class ExpressionReader:
         self._names[name] = named = facts.Name(name)
         return named
 
-    def _attribute(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Attribute)
+    def _attribute(self, node: ast.Attribute, depth: int) -> Expression:
         return facts.Attribute(self._at(node.value, depth), node.attr)
 
-    def _call(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Call)
+    def _call(self, node: ast.Call, depth: int) -> Expression:
         return facts.Call(
             self._at(node.func, depth),
-            tuple([self._at(argument, depth) for argument in node.args]),
-            tuple([(k.arg or "**", self._at(k.value, depth)) for k in node.keywords]),
+            tuple([self._at(argument, depth) for argument in node.args]) if node.args else (),
+            tuple([(k.arg or "**", self._at(k.value, depth)) for k in node.keywords])
+            if node.keywords
+            else (),
             self._positions.span(node),
         )
 
-    def _await(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Await)
+    def _await(self, node: ast.Await, depth: int) -> Expression:
         return facts.Await(self._at(node.value, depth))
 
-    def _subscript(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Subscript)
+    def _subscript(self, node: ast.Subscript, depth: int) -> Expression:
         if isinstance(node.slice, ast.Slice):
             base = self._at(node.value, depth)
             if isinstance(node.slice.step, ast.UnaryOp):  # `x[::-1]`
@@ -161,12 +156,10 @@ class ExpressionReader:
             return base
         return facts.Subscript(self._at(node.value, depth), self._at(node.slice, depth))
 
-    def _conditional(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.IfExp)
+    def _conditional(self, node: ast.IfExp, depth: int) -> Expression:
         return facts.Choice((self._at(node.body, depth), self._at(node.orelse, depth)))
 
-    def _boolean(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.BoolOp)
+    def _boolean(self, node: ast.BoolOp, depth: int) -> Expression:
         if isinstance(node.op, ast.Or):
             return facts.Choice(tuple(self._at(value, depth) for value in node.values))
         values = tuple(self._at(value, depth) for value in node.values)
@@ -174,8 +167,7 @@ class ExpressionReader:
             return facts.All(values)
         return facts.Choice(values[-1:])
 
-    def _compare(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Compare)
+    def _compare(self, node: ast.Compare, depth: int) -> Expression:
         operator = _OPERATORS.get(type(node.ops[0]))
         if operator is None or len(node.ops) > 1:
             return UNKNOWN
@@ -185,53 +177,46 @@ class ExpressionReader:
             return UNKNOWN
         return facts.Compare(left, operator, right)
 
-    def _negation(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.UnaryOp)
+    def _negation(self, node: ast.UnaryOp, depth: int) -> Expression:
         if not isinstance(node.op, ast.Not):
             return UNKNOWN
         operand = self._at(node.operand, depth)
         return facts.Not(operand) if isinstance(operand, facts.Compare | facts.All) else UNKNOWN
 
-    def _binary(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.BinOp)
+    def _binary(self, node: ast.BinOp, depth: int) -> Expression:
         if not isinstance(node.op, ast.BitOr):
             return UNKNOWN
         return facts.Choice((self._at(node.left, depth), self._at(node.right, depth)))
 
-    def _walrus(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.NamedExpr)
+    def _walrus(self, node: ast.NamedExpr, depth: int) -> Expression:
         return self._at(node.value, depth)
 
-    def _starred(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Starred)
+    def _starred(self, node: ast.Starred, depth: int) -> Expression:
         return facts.Element(self._at(node.value, depth))
 
-    def _display(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.List | ast.Tuple | ast.Set)
+    def _display(self, node: ast.List | ast.Tuple | ast.Set, depth: int) -> Expression:
         # A table of data is not a container of scopes.
         elements = node.elts if len(node.elts) <= 16 else []
         return facts.Display(tuple(self._at(element, depth) for element in elements))
 
-    def _dict(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Dict)
+    def _dict(self, node: ast.Dict, depth: int) -> Expression:
         values = node.values if len(node.values) <= 16 else []
         return facts.Display(tuple(self._at(value, depth) for value in values))
 
-    def _comprehension(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp)
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, depth: int
+    ) -> Expression:
         return facts.Display((self._at(node.elt, depth),))
 
-    def _dict_comprehension(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.DictComp)
+    def _dict_comprehension(self, node: ast.DictComp, depth: int) -> Expression:
         return facts.Display((self._at(node.value, depth),))
 
-    def _lambda(self, node: ast.expr, depth: int) -> Expression:
-        assert isinstance(node, ast.Lambda)
+    def _lambda(self, node: ast.Lambda, depth: int) -> Expression:
         return facts.Function(self._at(node.body, depth))
 
 
 # Not bound to a reader, which would then refer to itself and live on with the tree it has read.
-_READERS: Mapping[type[ast.expr], Callable[[ExpressionReader, ast.expr, int], Expression]] = {
+_READERS: Mapping[type[ast.expr], Callable[..., Expression]] = {
     ast.Constant: ExpressionReader._constant,
     ast.Attribute: ExpressionReader._attribute,
     ast.Call: ExpressionReader._call,

@@ -60,8 +60,9 @@ class FrameReader:
     def _push(self, draft: Draft, block: int, body: Sequence[ast.AST]) -> None:
         self._work.extend([(draft, block, statement) for statement in reversed(body)])
 
-    def _function(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    def _function(
+        self, draft: Draft, block: int, node: ast.FunctionDef | ast.AsyncFunctionDef
+    ) -> None:
         for decorator in node.decorator_list:
             self._scan(draft, block, decorator)
         for part in head_expressions(node.args):
@@ -80,8 +81,7 @@ class FrameReader:
         )
         self._define(draft, block, node, head)
 
-    def _class(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.ClassDef)
+    def _class(self, draft: Draft, block: int, node: ast.ClassDef) -> None:
         for decorator in node.decorator_list:
             self._scan(draft, block, decorator)
         for base in node.bases:
@@ -131,8 +131,7 @@ class FrameReader:
         if node is not None and type(node) in ENTERERS:
             self._scanner.scan(draft, block, node, use)
 
-    def _assign(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Assign)
+    def _assign(self, draft: Draft, block: int, node: ast.Assign) -> None:
         ordinal = draft.ordinal(AnchorKind.ASSIGN)
         for target in node.targets:
             self._scan(draft, block, target)
@@ -141,8 +140,7 @@ class FrameReader:
         for target in node.targets:
             draft.bind(block, target, value, self._span(node), ordinal)
 
-    def _annotated(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.AnnAssign)
+    def _annotated(self, draft: Draft, block: int, node: ast.AnnAssign) -> None:
         ordinal = draft.ordinal(AnchorKind.ASSIGN)
         self._scan(draft, block, node.target)
         self._scan(draft, block, node.annotation)
@@ -153,57 +151,47 @@ class FrameReader:
         event = facts.StoreEvent(target, value, annotation, self._span(node), block, ordinal)
         draft.events.append(event)
 
-    def _augmented(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.AugAssign)
+    def _augmented(self, draft: Draft, block: int, node: ast.AugAssign) -> None:
         self._scan(draft, block, node.target)
         self._scan(draft, block, node.value)
 
-    def _return(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Return)
+    def _return(self, draft: Draft, block: int, node: ast.Return) -> None:
         self._scan(draft, block, node.value, CallUse.RETURNED)
         value = self._reader.read(node.value)
         draft.events.append(facts.ReturnEvent(value, self._span(node), block))
 
-    def _delete(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Delete)
+    def _delete(self, draft: Draft, block: int, node: ast.Delete) -> None:
         for target in node.targets:
             self._scan(draft, block, target)
             event = facts.DeleteEvent(self._reader.read(target), self._span(node), block)
             draft.events.append(event)
 
-    def _raise(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Raise)
+    def _raise(self, draft: Draft, block: int, node: ast.Raise) -> None:
         self._scan(draft, block, node.exc)
         self._scan(draft, block, node.cause)
         draft.events.append(facts.RaiseEvent(self._span(node), block))
 
-    def _break(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Break)
+    def _break(self, draft: Draft, block: int, node: ast.Break) -> None:
         draft.events.append(facts.BreakEvent(self._span(node), block))
 
-    def _assert(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Assert)
+    def _assert(self, draft: Draft, block: int, node: ast.Assert) -> None:
         self._scan(draft, block, node.test)
         self._scan(draft, block, node.msg)
 
-    def _expression_statement(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Expr)
+    def _expression_statement(self, draft: Draft, block: int, node: ast.Expr) -> None:
         self._scan(draft, block, node.value, CallUse.DISCARDED)
 
-    def _outer_names(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Global | ast.Nonlocal)
+    def _outer_names(self, draft: Draft, block: int, node: ast.Global | ast.Nonlocal) -> None:
         is_global = isinstance(node, ast.Global)
         (draft.global_names if is_global else draft.nonlocal_names).extend(node.names)
 
-    def _import(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Import)
+    def _import(self, draft: Draft, block: int, node: ast.Import) -> None:
         for alias in node.names:
             bound = alias.asname or alias.name.partition(".")[0]
             path = alias.name if alias.asname else bound
             draft.store(block, facts.Name(bound), facts.Symbol(path, path), self._span(node))
 
-    def _import_from(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.ImportFrom)
+    def _import_from(self, draft: Draft, block: int, node: ast.ImportFrom) -> None:
         origin = node.module or ""
         if node.level:
             parents = self._package.split(".") if self._package else []
@@ -218,8 +206,7 @@ class FrameReader:
 
     # --- compound statements ----------------------------------------------------------
 
-    def _if(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.If)
+    def _if(self, draft: Draft, block: int, node: ast.If) -> None:
         self._scan(draft, block, node.test)
         condition = self._reader.condition(node.test)
         number = draft.statement()
@@ -231,15 +218,13 @@ class FrameReader:
             self._push(draft, orelse, node.orelse)
         self._push(draft, body, node.body)
 
-    def _while(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.While)
+    def _while(self, draft: Draft, block: int, node: ast.While) -> None:
         number = draft.statement()
         body = draft.block(BlockKind.LOOP, block, number, node.lineno, self._reader.read(node.test))
         self._scan(draft, body, node.test)
         self._loop(draft, block, body, number, node)
 
-    def _for(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.For | ast.AsyncFor)
+    def _for(self, draft: Draft, block: int, node: ast.For | ast.AsyncFor) -> None:
         ordinal = draft.ordinal(AnchorKind.FOR)
         iterable = self._reader.read(node.iter)
         number = draft.statement()
@@ -264,8 +249,7 @@ class FrameReader:
             self._push(draft, orelse, node.orelse)
         self._push(draft, body, node.body)
 
-    def _with(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.With | ast.AsyncWith)
+    def _with(self, draft: Draft, block: int, node: ast.With | ast.AsyncWith) -> None:
         ordinal = draft.ordinal(AnchorKind.WITH)
         is_async = isinstance(node, ast.AsyncWith)
         number = draft.statement()
@@ -285,8 +269,7 @@ class FrameReader:
                 draft.bind(block, item.optional_vars, entered, target_span)
         self._push(draft, block, node.body)
 
-    def _match(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Match)
+    def _match(self, draft: Draft, block: int, node: ast.Match) -> None:
         self._scan(draft, block, node.subject)
         number = draft.statement()
         subject = self._reader.read(node.subject)
@@ -297,8 +280,7 @@ class FrameReader:
         for body, case in reversed(cases):
             self._push(draft, body, [case])
 
-    def _case(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.match_case)
+    def _case(self, draft: Draft, block: int, node: ast.match_case) -> None:
         for part in ast.walk(node.pattern):
             match part:
                 case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
@@ -312,8 +294,7 @@ class FrameReader:
         self._scan(draft, block, node.guard)
         self._push(draft, block, node.body)
 
-    def _try(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.Try | ast.TryStar)
+    def _try(self, draft: Draft, block: int, node: ast.Try | ast.TryStar) -> None:
         number = draft.statement()
         parts: list[tuple[int, Sequence[ast.AST]]] = []
         body = draft.block(BlockKind.TRY, block, number, node.lineno)
@@ -331,8 +312,7 @@ class FrameReader:
         for index, statements in reversed(parts):
             self._push(draft, index, statements)
 
-    def _except(self, draft: Draft, block: int, node: ast.AST) -> None:
-        assert isinstance(node, ast.ExceptHandler)
+    def _except(self, draft: Draft, block: int, node: ast.ExceptHandler) -> None:
         ordinal = draft.ordinal(AnchorKind.EXCEPT)
         if node.type is not None:
             caught, span = self._reader.read(node.type), self._span(node.type)
@@ -344,7 +324,7 @@ class FrameReader:
 
 
 # Not bound to a reader, which would then refer to itself and live on with the tree it has read.
-_HANDLERS: Mapping[type[ast.AST], Callable[[FrameReader, Draft, int, ast.AST], None]] = {
+_HANDLERS: Mapping[type[ast.AST], Callable[..., None]] = {
     ast.FunctionDef: FrameReader._function,
     ast.AsyncFunctionDef: FrameReader._function,
     ast.ClassDef: FrameReader._class,

@@ -53,15 +53,13 @@ class Scanner:
     def _enter_parts(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         self._push_parts(node, block, is_quoted)
 
-    def _enter_dict(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        assert isinstance(node, ast.Dict)
+    def _enter_dict(self, node: ast.Dict, use: CallUse, block: int, is_quoted: bool) -> None:
         for key, value in zip(reversed(node.keys), reversed(node.values), strict=True):
             self._push(value, block, is_quoted)
             if key is not None:
                 self._push(key, block, is_quoted)
 
-    def _enter_await(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        assert isinstance(node, ast.Await)
+    def _enter_await(self, node: ast.Await, use: CallUse, block: int, is_quoted: bool) -> None:
         self._pending.append((node, use, block, True, is_quoted))
         self._push(node.value, block, is_quoted, CallUse.AWAITED)
 
@@ -73,16 +71,16 @@ class Scanner:
     def _enter_quoted(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         self._push_parts(node, block, True)
 
-    def _enter_attribute(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        assert isinstance(node, ast.Attribute)
+    def _enter_attribute(
+        self, node: ast.Attribute, use: CallUse, block: int, is_quoted: bool
+    ) -> None:
         if type(node.ctx) is ast.Load:
             value = self._draft.reader.read(node)
             if isinstance(value, facts.Attribute):
                 self._draft.events.append(facts.UseEvent(value, self._span(node), block))
         self._push(_chain_base(node), block, is_quoted)
 
-    def _enter_call(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        assert isinstance(node, ast.Call)
+    def _enter_call(self, node: ast.Call, use: CallUse, block: int, is_quoted: bool) -> None:
         self._pending.append((node, use, block, True, is_quoted))
         parts = node.args
         if node.keywords:
@@ -93,8 +91,9 @@ class Scanner:
                 self._pending.append((part, CallUse.OTHER, block, False, is_quoted))
         self._push(_chain_base(node.func), block, is_quoted)
 
-    def _enter_conditional(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        assert isinstance(node, ast.IfExp)
+    def _enter_conditional(
+        self, node: ast.IfExp, use: CallUse, block: int, is_quoted: bool
+    ) -> None:
         draft, line = self._draft, node.lineno
         condition = draft.reader.condition(node.test)
         number = draft.statement()
@@ -104,8 +103,7 @@ class Scanner:
         self._push(node.test, block, is_quoted)
         self._push(node.body, body, is_quoted, use)
 
-    def _enter_lambda(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
-        assert isinstance(node, ast.Lambda)
+    def _enter_lambda(self, node: ast.Lambda, use: CallUse, block: int, is_quoted: bool) -> None:
         draft = self._draft
         inner = draft.block(BlockKind.DEFERRED, block, draft.statement(), node.lineno)
         for argument in ast.walk(node.args):
@@ -116,9 +114,12 @@ class Scanner:
             self._push(part, block, is_quoted)
 
     def _enter_comprehension(
-        self, node: ast.AST, use: CallUse, block: int, is_quoted: bool
+        self,
+        node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+        use: CallUse,
+        block: int,
+        is_quoted: bool,
     ) -> None:
-        assert isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
         draft = self._draft
         is_generator = isinstance(node, ast.GeneratorExp)
         kind = BlockKind.DEFERRED if is_generator else BlockKind.COMPREHENSION
@@ -158,7 +159,7 @@ class Scanner:
 
 
 # Constants and names, most of all nodes, have no events and are not entered.
-ENTERERS: Mapping[type[ast.AST], Callable[[Scanner, ast.AST, CallUse, int, bool], None]] = {
+ENTERERS: Mapping[type[ast.AST], Callable[..., None]] = {
     **dict.fromkeys(
         (
             ast.BinOp, ast.BoolOp, ast.Compare, ast.FormattedValue, ast.List, ast.Set, ast.Slice,
