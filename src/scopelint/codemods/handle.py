@@ -53,6 +53,12 @@ class Tasks:
     types: frozenset[str]
     cancelled: frozenset[str]
 
+    @property
+    def are_there(self) -> bool:
+        """Say whether the file is that of the class or function, or has one of the tasks."""
+        verdicts = (*self.tasks.values(), *self.containers.values())
+        return bool(self.frames or self.made) or any(is_it is not False for is_it in verdicts)
+
 
 def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewritten:
     """Return a file in which the kept tasks are detached ones of the helper module.

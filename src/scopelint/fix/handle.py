@@ -48,9 +48,13 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     for path in sorted(unit.paths() | {ref.path for ref in running}):
         module = workspace.index.modules.known(path)
         frames = {ref.frame for ref in running if ref.path == path}
+        known = unit.known_in(module)
+        if not known.are_there and not frames:
+            # It only has the same names for other things.
+            continue
         tree = workspace.tree(path)
         shields = cancellable(workspace, path, frames)
-        result = detached(tree, unit.known_in(module), shields, helper.module)
+        result = detached(tree, known, shields, helper.module)
         if result.module is not tree.module:
             rewritten[path] = result
     return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, EFFECT)
