@@ -16,7 +16,7 @@ from harness import Fixture, fixtures
 
 from scopelint import outcomes, workers
 from scopelint.config import Config
-from scopelint.outcome import Report
+from scopelint.outcome import Report, ScopelintError
 from scopelint.pipeline import check
 
 CARRIER = """
@@ -166,6 +166,22 @@ def test_what_the_project_declares_is_asked_anew(project: Path) -> None:
     run(project)
     (project / "pyproject.toml").write_text('[tool.scopelint]\nignore = ["ALL"]\n', "utf-8")
     assert run(project).findings == ()
+
+
+def test_what_an_outer_file_ignores_beside_an_inner_one_is_asked_anew(project: Path) -> None:
+    (project / "outer.toml").write_text('ignore = ["SCP2"]\n', "utf-8")
+    (project / "scopelint.toml").write_text('extend = "outer.toml"\nignore = ["SCP3"]\n', "utf-8")
+    assert run(project).findings
+    (project / "outer.toml").write_text('ignore = ["SCP"]\n', "utf-8")
+    assert run(project).findings == ()
+
+
+def test_a_nested_project_whose_file_is_broken_is_told_once_it_is_named(project: Path) -> None:
+    shutil.copytree(project, project / "nested")
+    (project / "nested/pyproject.toml").write_text("[", "utf-8")
+    assert run(project).findings
+    with pytest.raises(ScopelintError, match="not valid TOML"):
+        run(project, project, project / "nested")
 
 
 DAMAGES: Mapping[str, Callable[[bytes], bytes]] = {

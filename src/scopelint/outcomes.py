@@ -70,7 +70,10 @@ def asked_of(config: Config, configuration: Configuration, project: source.Proje
          if name not in _BESIDE_OUTCOMES]
         for each in settings
     ]  # fmt: skip
-    return repr((config.select, config.ignore, said, bases, state_of(project.root)))
+    # An outer file, or the command line, adds to what an inner one ignores.
+    selections = [each.selections for each in settings]
+    # A nested project whose file is broken has settings all the same.
+    return repr((selections, said, bases, project.is_nested, state_of(project.root)))
 
 
 def new_outcomes(
