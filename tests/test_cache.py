@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import Fixture, fixtures
 
-from scopelint import outcomes, workers
+from scopelint import outcomes, source, workers
 from scopelint.config import Config
 from scopelint.outcome import Report, ScopelintError
 from scopelint.pipeline import check
@@ -182,6 +182,29 @@ def test_a_nested_project_whose_file_is_broken_is_told_once_it_is_named(project:
     assert run(project).findings
     with pytest.raises(ScopelintError, match="not valid TOML"):
         run(project, project, project / "nested")
+
+
+@pytest.mark.parametrize("name", ["user.py", "alien.py"])
+def test_a_file_that_may_not_be_read_for_a_while_is_told_and_then_forgotten(
+    project: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(project)
+    mode = (project / name).stat().st_mode
+    read = source.read
+
+    def refused(path: str) -> bytes:
+        if path == str(project / name):
+            raise PermissionError
+        return read(path)
+
+    (project / name).chmod(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "read", refused)
+        during = run(project)
+        assert [Path(failure.path).name for failure in during.failures] == [name]
+        assert during == run(project, is_cached=False)
+    (project / name).chmod(mode)
+    assert run(project) == before
 
 
 DAMAGES: Mapping[str, Callable[[bytes], bytes]] = {

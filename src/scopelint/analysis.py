@@ -181,6 +181,7 @@ class Files:
             return known
         raw = self._read(path)
         if raw is None:
+            self.memory.learn(path, None)
             return None
         marks = marks_of(raw)
         words, is_whole = self._words_in(raw, marks)

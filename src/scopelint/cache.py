@@ -40,7 +40,7 @@ class ProjectMemory:
         # Those that were read from the cache file are plain tuples until they are asked for.
         self._entries: dict[str, tuple[Any, ...] | None] = {}
         self._runs: list[Run] = []
-        self._stats: dict[str, tuple[int, int]] = {}
+        self._stats: dict[str, tuple[int, int, int]] = {}
         self._changed: dict[str, None] = dict.fromkeys(project.files)
         self._answers: dict[tuple[str, int], tuple[str, ...]] = {}
         self._used: dict[str, None] = {}
@@ -76,7 +76,7 @@ class ProjectMemory:
         return Entry._make(self._entries.get(path) or Entry())
 
     def learn(self, path: str, entry: Entry | None) -> None:
-        """Remember what is known of a file that changed."""
+        """Remember what is known of a file that changed, nothing if it cannot be read."""
         self._entries[path] = entry
         self._is_stale |= entry is not None
 
@@ -87,11 +87,11 @@ class ProjectMemory:
         """
         if self._file is None or path not in self._stats:
             return None
-        modified, size = self._stats[path]
+        modified, size, mode = self._stats[path]
         if size != len(raw):
             return None
         is_racy = modified > self._started - _RACY_NANOSECONDS
-        return Entry(0 if is_racy else modified, size, _digest(raw), marks.value)
+        return Entry(0 if is_racy else modified, size, mode, _digest(raw), marks.value)
 
     def facts(self, path: str, name: str, *, is_package: bool) -> ModuleFacts | None:
         """Return the facts of a file that are known, read under the same module name."""
@@ -293,9 +293,11 @@ class ProjectMemory:
             except OSError:
                 self._changed[path] = None
                 continue
-            if plain is None or stat.st_mtime_ns != plain[0] or stat.st_size != plain[1]:
+            state = (stat.st_mtime_ns, stat.st_size, stat.st_mode)
+            if plain is None or plain[:3] != state:
+                self._stats[path] = state
                 self._entries[path] = self._compared(
-                    path, None if plain is None else Entry._make(plain), stat
+                    path, None if plain is None else Entry._make(plain)
                 )
         if table.files == files:
             self._runs = list(table.runs)
@@ -304,9 +306,9 @@ class ProjectMemory:
                     found = tuple(table.files[number] for number in answer.files)
                     self._answers[answer.word, answer.look] = found
 
-    def _compared(self, path: str, entry: Entry | None, stat: os.stat_result) -> Entry | None:
+    def _compared(self, path: str, entry: Entry | None) -> Entry | None:
         """Return what is known of a file that is not as it was, and note whether it changed."""
-        modified, size = self._stats[path] = (stat.st_mtime_ns, stat.st_size)
+        modified, size, mode = self._stats[path]
         if entry is not None and entry.size == size:
             try:
                 raw = source.read(f"{self.project.root}/{path}")
@@ -316,7 +318,7 @@ class ProjectMemory:
                 if modified > self._started - _RACY_NANOSECONDS:
                     return entry
                 self._is_stale = True
-                return entry._replace(modified=modified)
+                return entry._replace(modified=modified, mode=mode)
         self._changed[path] = None
         return entry
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from scopelint import __version__
 
-_FORMAT = 3
+_FORMAT = 4
 _HEAD = 24
 
 
@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 
     modified: int = 0
     size: int = 0
+    mode: int = 0
     digest: bytes = b""
     marks: int = 0
     offset: int = 0
