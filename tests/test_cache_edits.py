@@ -210,6 +210,19 @@ def test_a_change_of_a_file_that_a_finding_rests_on_is_noticed(project: Path, te
     assert after == run(project, is_cached=False)
 
 
+def test_a_file_whose_facts_were_lost_is_not_taken_for_one_without_any(project: Path) -> None:
+    run(project)
+    (path,) = (project / ".scopelint_cache").glob(f"{project.name}-*")
+    raw = path.read_bytes()
+    table = 24 + int(raw[:12])
+    path.write_bytes(raw[:table] + bytes(len(raw) - table))
+    # Then the cache is written anew.
+    os.utime(project / "user.py", ns=(10**18 + 1, 10**18 + 1))
+    run(project)
+    (project / "kinds.py").write_text(f"{KINDS}(", "utf-8")
+    assert run(project) == run(project, is_cached=False)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "is_alike"),
     [

@@ -326,7 +326,9 @@ class ProjectMemory:
         """Write what is known, if it is more than before."""
         if self._file is not None and self._is_stale:
             files = self.project.files
-            known = ((self._entry_of(path), self._kept(path)) for path in files)
+            kept = ((self._entry_of(path), self._kept(path)) for path in files)
+            # A file whose facts are lost is none that has no facts.
+            known = ((Entry() if one.length and not raw else one, raw) for one, raw in kept)
             self._file.replace(files, known, self._runs)
 
     def _kept(self, path: str) -> bytes:
