@@ -194,8 +194,8 @@ def test_a_closed_pipe_is_no_error(dirty: Path) -> None:
     assert (result.returncode, result.stderr) == (1, b"")
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-@pytest.mark.parametrize("words", ["check", "check gone", "check --output-format json", "--help"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "<&-"])
+@pytest.mark.parametrize("words", ["check", "check gone", "check --output-format json", "fix"])
 def test_closed_streams_change_nothing_but_what_is_seen(
     dirty: Path, words: str, closed: str
 ) -> None:
@@ -203,6 +203,11 @@ def test_closed_streams_change_nothing_but_what_is_seen(
     shell = f'"{sys.executable}" -m scopelint {words} {closed}'
     result = subprocess.run(shell, shell=True, cwd=dirty, capture_output=True, check=False)
     assert (result.returncode, b"Traceback" in result.stderr) == (open_code, False)
+
+
+def test_closed_standard_input_is_an_empty_file(project: Path) -> None:
+    shell = f'"{sys.executable}" -m scopelint check - <&-'
+    assert subprocess.run(shell, shell=True, cwd=project, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["check", "fix"])

@@ -15,11 +15,11 @@ from scopelint.outcome import ScopelintError
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            # Who closes a stream wants nothing of it.
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - to the end of the process
+            # Who closes a stream wants nothing of it, and has nothing to say.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - to the end of the process
         elif hasattr(stream, "reconfigure"):
             # Paths and sources may hold characters that the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
