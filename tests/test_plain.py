@@ -59,6 +59,12 @@ def test_other_command_lines_are_left_to_click(words: Sequence[str]) -> None:
     assert plain.config_of(words, {}) is None
 
 
+def test_a_folder_that_cannot_be_read_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert plain.config_of(["check", "--cache-dir", "there"], {}) is not None
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert plain.config_of(["check", "--cache-dir", "there"], {}) is None
+
+
 def test_variables_that_stand_for_options_are_left_to_click() -> None:
     assert plain.config_of(["check"], {"HOME": ""}) is not None
     assert plain.config_of(["check"], {"SCOPELINT_NO_CACHE": "1"}) is None

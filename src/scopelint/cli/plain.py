@@ -29,7 +29,7 @@ def config_of(words: Sequence[str], environment: Iterable[str]) -> Config | None
     for word in pending:
         if word == _CACHE:
             folder = next(pending, "")
-            if not os.path.isdir(folder):
+            if not (os.path.isdir(folder) and os.access(folder, os.R_OK)):
                 return None
             given[_CACHE] = folder
         elif word in (*_QUIET, _FORCED):
