@@ -114,6 +114,25 @@ def test_several_projects_say_the_same_in_any_number_of_processes(
     assert run(project.parent, jobs=9) == alone
 
 
+def given(project: Path, text: str, name: str = "user.py", *, is_cached: bool = True) -> Report:
+    """Return what is said of a project in which a file has another text than on disk."""
+    names = (str(project / name),)
+    return check(Config(names, stdin=text.encode(), is_cached=is_cached))
+
+
+def test_standard_input_uses_the_cache_and_leaves_it_as_it_was(project: Path) -> None:
+    run(project)
+    before = cache_of(project).read_bytes()
+    on_disk = (project / "user.py").read_text("utf-8")
+    for text in (on_disk + "# more\n", on_disk + "x = 1\n", "", "def (:\n", "x = 1\n"):
+        for name in ("user.py", "alien.py", "new.py"):
+            said = given(project, text, name)
+            assert said == given(project, text, name, is_cached=False)
+    assert cache_of(project).read_bytes() == before
+    assert given(project, on_disk) == run(project, project / "user.py", is_cached=False)
+    assert run(project) == run(project, is_cached=False)
+
+
 def test_what_a_process_cannot_do_is_done_without_it() -> None:
     def work(item: str) -> bytes:
         if item == "b":

@@ -127,17 +127,17 @@ def test_an_empty_path_exits_with_two(project: Path) -> None:
 
 
 def test_a_file_that_does_not_parse_exits_with_one(project: Path) -> None:
-    (project / "broken.py").write_text("async def __aenter__(:\n", encoding="utf-8")
+    (project / "broken.py").write_text("x.__aenter__(:\n", encoding="utf-8")
     for arguments in ([], ["broken.py"]):
         result = run("check", *arguments, at=project)
         assert result.returncode == 1
-        assert result.stdout.startswith("broken.py:1:22: invalid-syntax: ")
+        assert result.stdout.startswith("broken.py:1:14: invalid-syntax: ")
 
 
 def test_full_shows_where_a_file_does_not_parse(project: Path) -> None:
-    (project / "broken.py").write_text("x = 1\ndef __aenter__(:\n", encoding="utf-8")
+    (project / "broken.py").write_text("x = 1\nx.__aenter__(:\n", encoding="utf-8")
     result = run("check", "--output-format", "full", at=project)
-    assert "\n2 | def __aenter__(:\n  |                ^\n" in result.stdout
+    assert "\n2 | x.__aenter__(:\n  |              ^\n" in result.stdout
 
 
 def test_a_file_that_cannot_matter_need_not_parse_unless_it_is_named(project: Path) -> None:

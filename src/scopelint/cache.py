@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scopelint import source
@@ -30,11 +31,18 @@ _FEW = 20
 class ProjectMemory:
     """What is known of the files of one project, and which of them changed since.
 
-    Without a path nothing is known, and nothing is kept.
+    Without a path nothing is known, and nothing is kept. ``given`` is what stands for files in the
+    place of their content on disk; what is learnt with it is not kept either.
     """
 
-    def __init__(self, project: source.Project, path: str | None) -> None:
+    def __init__(
+        self,
+        project: source.Project,
+        path: str | None,
+        given: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
         self.project = project
+        self._given = given
         self._file = None if path is None else CacheFile(path, project.root)
         self._started = time.time_ns()
         # Those that were read from the cache file are plain tuples until they are asked for.
@@ -54,12 +62,19 @@ class ProjectMemory:
         self._told: Run | None = None
 
     @classmethod
-    def of(cls, project: source.Project, folder: str | None) -> ProjectMemory:
-        """Return what the cache in a folder knows of a project."""
+    def of(
+        cls, project: source.Project, folder: str | None, given: Mapping[str, bytes]
+    ) -> ProjectMemory:
+        """Return what the cache in a folder knows of a project.
+
+        ``given`` is the content of files that may not be on disk.
+        """
         if folder is None or not project.files or not _is_text(project):
             return cls(project, None)
         name = os.path.basename(project.root) or "root"
-        memory = cls(project, f"{folder}/{name}-{zlib.crc32(project.root.encode()):08x}")
+        path = f"{folder}/{name}-{zlib.crc32(project.root.encode()):08x}"
+        unsaved = {p: raw for p, raw in given.items() if _on_disk(f"{project.root}/{p}") != raw}
+        memory = cls(project, path, unsaved)
         memory._load()
         return memory
 
@@ -216,9 +231,9 @@ class ProjectMemory:
             return False
         if number in run.used and (len(self._changed) > _FEW or path.encode() in run.outcome):
             return False
-        try:
-            raw = source.read(f"{self.project.root}/{path}")
-        except OSError:
+        on_disk = f"{self.project.root}/{path}"
+        raw = self._given[path] if path in self._given else _on_disk(on_disk)
+        if raw is None:
             return False
         marks = marks_of(raw)
         seen = self.entry(path, raw, marks)
@@ -288,6 +303,10 @@ class ProjectMemory:
         self._entries = known if table.files == files else {path: known.get(path) for path in files}
         prefix = f"{self.project.root}/"
         for path, plain in self._entries.items():
+            if path in self._given:
+                self._stats[path] = (0, len(self._given[path]), 0)
+                self._changed[path] = None
+                continue
             try:
                 stat = os.stat(prefix + path)
             except OSError:
@@ -324,7 +343,7 @@ class ProjectMemory:
 
     def save(self) -> None:
         """Write what is known, if it is more than before."""
-        if self._file is not None and self._is_stale:
+        if self._file is not None and self._is_stale and not self._given:
             files = self.project.files
             kept = ((self._entry_of(path), self._kept(path)) for path in files)
             # A file whose facts are lost is none that has no facts.
@@ -363,6 +382,13 @@ def read(raw: bytes) -> Outcome:
 
     kept = tuple[tuple[Finding, ...], tuple[Suppressed, ...], tuple[Failure, ...]]
     return Outcome(*msgspec.msgpack.decode(raw, type=kept))
+
+
+def _on_disk(path: str) -> bytes | None:
+    try:
+        return source.read(path)
+    except OSError:
+        return None
 
 
 def _is_text(project: source.Project) -> bool:

@@ -74,7 +74,8 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
             continue
         clock.count(Stage.DISCOVERY, files=len(project.files))
         with clock.during(Stage.MEMORY):
-            memory = ProjectMemory.of(project, folder)
+            given = {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
+            memory = ProjectMemory.of(project, folder, given)
             asked = asked_of(config, configuration, project)
             known = memory.outcome(asked)
         if known is None:
@@ -96,7 +97,7 @@ def _cache_folder(
 ) -> str | None:
     """Return where the run keeps what it learns; what nothing marks as a project stays clean."""
     roots = [project.root for project in discovery.projects if not project.is_nested]
-    if not config.is_cached or not config.prescan or config.stdin is not None or not roots:
+    if not config.is_cached or not config.prescan or not roots:
         return None
     home = roots[0] if source.is_marked(roots[0]) else os.getcwd()
     return configuration.at(roots[0]).cache_folder or f"{home}/{FOLDER}"
