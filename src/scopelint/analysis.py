@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,15 +23,13 @@ from scopelint.prescan import (
     Mark,
     Words,
     finds,
-    first_words_of,
     is_plain,
-    marks_of,
     may_matter,
-    words_of,
 )
 from scopelint.rule import Nomination, Silence
 from scopelint.rules import RULES
 from scopelint.rules.unused_suppression import UnusedSuppression
+from scopelint.sifting import FEW, Sifted, Sifter
 from scopelint.source.failures import failure_of
 from scopelint.workers import spread
 
@@ -45,10 +42,6 @@ _NO_FIX = {rule.code: rule.no_fix for rule in RULES}
 _UNUSED = UnusedSuppression.code
 # Bytes of a project's files that are kept for when a name is looked up in them again.
 KEPT_BYTES = 8_000_000
-# What a file has whose size nobody has asked for.
-_USUAL_BYTES = 6_500
-# Where so few files matter, and so few words are looked for, learning all words does not pay.
-_FEW = 4
 
 
 def analyzed(files: Files) -> Outcome:
@@ -111,18 +104,19 @@ class Files:
     _sizes: dict[str, int] = field(default_factory=dict)
     _written: Words = field(default_factory=Words)
     _searches: int = 0
-    _mattering: int = 0
     _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
     _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
     _shown: dict[tuple[str, Look], set[str]] = field(default_factory=dict)
     _names: ModuleNames = field(init=False)
+    _sifter: Sifter = field(init=False)
 
     def __post_init__(self) -> None:
         self._names = ModuleNames(self.project.files)
+        self._sifter = Sifter(self.memory)
 
-    def give(self, raw: bytes) -> None:
-        """Take these bytes for what stands in the one file that was named."""
-        self._kept.update(dict.fromkeys(self.project.named, raw))
+    def give(self, given: Mapping[str, bytes]) -> None:
+        """Take these bytes for what stands in some files."""
+        self._kept.update(given)
 
     def is_on(self, finding: Finding) -> bool:
         """Say whether a finding is one to report: in a selected file, by a rule that is on."""
@@ -136,36 +130,16 @@ class Files:
         """Return the absolute path of a file."""
         return f"{self.project.root}/{path}"
 
-    def sift(self, jobs: int = 1) -> Iterator[str]:
+    def sift(self, ahead: Iterable[tuple[str, Sifted]] = ()) -> Iterator[str]:
         """Read every file and keep in ``seeds`` those whose words say they can have a finding.
 
-        Those that can have a suppression are kept in ``commented``.
+        Those that can have a suppression are kept in ``commented``. ``ahead`` is what processes say
+        of files that they have read.
         """
-        ahead = dict(self._marked_ahead(jobs))
+        known = {path: self._learn(path, sifted) for path, sifted in ahead}
         for path in self.project.files:
             yield path
-            self._note(path, ahead[path] if path in ahead else self._marks(path))
-
-    def _marked_ahead(self, jobs: int) -> Iterator[tuple[str, Mark]]:
-        """Let processes read the files of which nothing is known, and yield what they say."""
-        unknown = (path for path in self.project.files if self.memory.marks(path) is None)
-        sizes = dict.fromkeys((path for path in unknown if path not in self._kept), _USUAL_BYTES)
-        for path, said in spread(self._told_of, sizes, jobs):
-            size, marks, entry, words, is_whole = marshal.loads(said)
-            self._learn(path, size, words, is_whole=is_whole)
-            self.memory.learn(path, Entry._make(entry) if entry else None)
-            yield path, Mark(marks)
-
-    def _told_of(self, path: str) -> bytes | None:
-        try:
-            raw = source.read(self.absolute(path))
-        except OSError:
-            # Who asks for the file again says why.
-            return None
-        marks = marks_of(raw)
-        entry = self.memory.entry(path, raw, marks)
-        words, is_whole = self._words_in(raw, marks)
-        return marshal.dumps((len(raw), marks.value, entry and tuple(entry), words, is_whole))
+            self._note(path, known[path] if path in known else self._marks(path))
 
     def _note(self, path: str, marks: Mark | None) -> None:
         if marks is None:
@@ -183,22 +157,14 @@ class Files:
         if raw is None:
             self.memory.learn(path, None)
             return None
-        marks = marks_of(raw)
-        words, is_whole = self._words_in(raw, marks)
-        self._learn(path, len(raw), words, is_whole=is_whole)
-        self.memory.learn(path, self.memory.entry(path, raw, marks))
-        return marks
+        return self._learn(path, self._sifter.sifted(path, raw))
 
-    def _words_in(self, raw: bytes, marks: Mark) -> tuple[bytes, bool]:
-        """Return the words of a file, or some of them, and whether these are all."""
-        self._mattering += Mark.MATTERS in marks
-        is_whole = Mark.MATTERS in marks or self._mattering > _FEW
-        return words_of(raw) if is_whole else first_words_of(raw), is_whole
-
-    def _learn(self, path: str, size: int, words: bytes, *, is_whole: bool) -> None:
-        self._sizes[path] = size
-        self.clock.count(Stage.READING, size)
-        self._written.take(path, words, is_whole=is_whole)
+    def _learn(self, path: str, sifted: Sifted) -> Mark:
+        self._sizes[path] = sifted.size
+        self.clock.count(Stage.READING, sifted.size)
+        self._written.take(path, sifted.words, is_whole=sifted.is_whole)
+        self.memory.learn(path, Entry._make(sifted.entry) if sifted.entry else None)
+        return Mark(sifted.marks)
 
     def _read(self, path: str) -> bytes | None:
         if path in self._kept:
@@ -283,7 +249,7 @@ class Files:
         if len(self._written) < len(self.project.files):
             lacking = [path for path in paths if self._written.lacks(path, word)]
             self._searches += bool(lacking)
-            if max(self._searches, len(self.seeds)) <= _FEW:
+            if max(self._searches, len(self.seeds)) <= FEW:
                 more = [path for path in lacking if self._finds(path, Look.MENTION, word)]
             else:
                 for path in lacking:

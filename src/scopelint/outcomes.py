@@ -141,19 +141,23 @@ def opened(
     config: Config, configuration: Configuration, steps: Steps, memory: ProjectMemory
 ) -> Files:
     """Return the files of a project, read for the first time."""
+    from scopelint.sifting import Sifter
+
     steps.tidy()
+    project = memory.project
+    given = {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
+    # While processes read, this one loads what comes after.
+    ahead = Sifter(memory).ahead(given, config.jobs)
     with steps.clock.during(Stage.LOADING):
         from scopelint.analysis import Chosen, Files
 
-    project = memory.project
     chosen = Chosen({path: configuration.at(path) for path in (project.root, *project.settings)})
     by_name = frozenset(c for c, name in names_of_rules().items() if {c, name} & set(config.select))
     settings = settings_for(project, configuration)
     files = Files(project, settings, chosen, config.prescan, memory, by_name, steps.clock)
-    if config.stdin is not None:
-        files.give(config.stdin)
+    files.give(given)
     with steps.clock.during(Stage.READING):
-        for _ in files.sift(config.jobs):
+        for _ in files.sift(ahead):
             steps.step()
     with steps.clock.during(Stage.EXTRACTION):
         files.extract_ahead(config.jobs)

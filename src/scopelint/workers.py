@@ -14,13 +14,13 @@ _MOST_ITEMS = 256
 def spread(
     work: Callable[[str], bytes | None], sizes: Mapping[str, int], jobs: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the results of work on files of these sizes, as far as there are any.
+    """Start work on files of these sizes, and yield its results, as far as there are any.
 
     Little work, and any where processes cannot be forked, is left undone.
     """
     if jobs < 2 or sum(sizes.values()) < MIN_BYTES or not hasattr(os, "fork"):
-        return
-    yield from _results([_started(work, share) for share in _shares(sizes, jobs)])
+        return iter(())
+    return _results([_started(work, share) for share in _shares(sizes, jobs)])
 
 
 def one_by_one(
