@@ -7,9 +7,9 @@ import enum
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
+from scopelint.model import Record
 from scopelint.names import ModuleNames
 from scopelint.outcome import ScopelintError
 
@@ -30,8 +30,7 @@ class Form(enum.Enum):
     TRIO = "trio"
 
 
-@dataclass(frozen=True, slots=True)
-class HelperPlace:
+class HelperPlace(Record, frozen=True):
     """Where the helper file of a package lies.
 
     ``path`` is relative to the project root; ``module`` is its absolute dotted name.

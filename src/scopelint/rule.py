@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 from scopelint.facts import Anchor
 from scopelint.index import ProjectIndex
 from scopelint.index.objects import ObjectKey
 from scopelint.index.values import Held, Place, Where
-from scopelint.model import Finding, Fix, Level, Related, Site
+from scopelint.model import Finding, Fix, Level, Record, Related, Site
 
 
 class Shape(enum.Enum):
@@ -47,16 +46,14 @@ class Repair(enum.Enum):
     CHANNEL = "channel"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Record, frozen=True):
     """A repair of one object, or of what one event does; findings with equal offers share a fix."""
 
     repair: Repair
     target: ObjectKey | Where
 
 
-@dataclass(frozen=True, slots=True)
-class Nomination:
+class Nomination(Record, frozen=True):
     """A site that a rule wants to report; its node must have the expected shape to be changed."""
 
     code: str
@@ -90,8 +87,7 @@ class Nomination:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Record, frozen=True):
     """Why a rule reports nothing at some points of the code; `scopelint why` alone reads it.
 
     ``reason`` completes "SCP102 is silent: ...", ``because`` are the points that it rests on.

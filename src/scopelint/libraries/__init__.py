@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from scopelint.libraries.carriers import CARRIERS, LibraryCarrier
-from scopelint.model import ScopeKind
+from scopelint.model import Record, ScopeKind
 
 __all__ = [
     "CANCEL_ANSWERS",
@@ -35,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryScope:
+class LibraryScope(Record, frozen=True):
     """What a callable or class of a library makes or is; ``label`` is the library's own word."""
 
     kind: ScopeKind

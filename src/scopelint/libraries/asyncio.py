@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from scopelint.model import Applicability
+from scopelint.model import Applicability, Record
 
 _SAFE = Applicability.SAFE
 _UNSAFE = Applicability.UNSAFE
@@ -21,8 +20,7 @@ class Family(enum.Enum):
     PRIMITIVE = "primitive"
 
 
-@dataclass(frozen=True, slots=True)
-class AsyncioName:
+class AsyncioName(Record, frozen=True):
     """A function, class or loop method of asyncio that needs a running asyncio loop.
 
     ``anyio`` is what stands in its place, ``None`` where nothing does; ``applicability`` is the

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from scopelint.model import Record
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryCarrier:
+class LibraryCarrier(Record, frozen=True):
     """A context manager of a published package that holds a scope while it is open.
 
     ``package`` is the distribution that provides it; ``held`` is the library of the scope

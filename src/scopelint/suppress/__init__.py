@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from scopelint.model import (
     Edit,
     Finding,
     Fix,
+    Record,
     Related,
     Site,
     Span,
@@ -30,8 +30,7 @@ _CODES = {word: rule.code for rule in RULES for word in (rule.code, rule.name)}
 _UNUSED = UnusedSuppression()
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(Record, frozen=True):
     """One rule that a directive names: its code, ``None`` if there is no such rule."""
 
     path: str

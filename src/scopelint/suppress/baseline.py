@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
-from scopelint.model import Accepted, Finding, Suppressed, SuppressionKind
+from scopelint.model import Accepted, Finding, Record, Suppressed, SuppressionKind
 from scopelint.outcome import ScopelintError
 
 _VERSION = 1
 _KEYS = ("code", "path", "fingerprint", "message")
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Record, frozen=True):
     """Findings beside a baseline: what is new, what is known, what is gone and what is kept.
 
     ``kept`` are the entries that are still found, and those of files and rules that were not

@@ -8,9 +8,10 @@ import re
 import tokenize
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
-from scopelint.model import Span
+from msgspec.structs import replace
+
+from scopelint.model import Record, Span
 
 # A directive ends where the next comment in the same comment begins.
 _END = r"(?=\s+#\s*[A-Za-z]|\s*$)"
@@ -40,8 +41,7 @@ class Form(enum.Enum):
 _OWN_FORMS = (Form.IGNORE, Form.IGNORE_FILE)
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(Record, frozen=True):
     """One suppression: the rules of ours that it names, and why.
 
     ``text`` is the directive as it stands in the file at ``span``, ``listing`` what stands in it
@@ -73,8 +73,7 @@ class Directive:
         return self.text.replace(self.listing, ", ".join((self.listing.strip(), *more)), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Comments:
+class Comments(Record, frozen=True):
     """The suppressions of one file by position, and the first and last line of its statements.
 
     ``closed`` are the lines at whose end no comment can stand: a string or a statement goes on.
