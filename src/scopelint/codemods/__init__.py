@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import libcst as cst
+from msgspec import field
+
+from scopelint.model import Record
 
 
 class RefusedError(Exception):
@@ -15,8 +16,7 @@ class UnreadableError(Exception):
     """LibCST cannot read a file that `ast` can; the sentence says why."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Import:
+class Import(Record, frozen=True, order=True):
     """A name that changed code needs: ``from module import name``, or ``import module``.
 
     A relative module is given by its absolute name; ``is_own`` ones are imported as the file
@@ -28,8 +28,7 @@ class Import:
     is_own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
+class Rewritten(Record, frozen=True):
     """The new tree of one file, before its imports are set right, and what it now needs."""
 
     module: cst.Module

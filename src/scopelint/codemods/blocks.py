@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import libcst as cst
 
@@ -11,12 +10,12 @@ from scopelint.codemods.pairs import values_of
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS
+from scopelint.model import Record
 
 _Statement = cst.BaseStatement
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Record, frozen=True):
     """A scope that is entered by hand, as the index knows it.
 
     ``entry`` is the call that enters, or the first that fills, if the scope is an exit stack of
@@ -31,8 +30,7 @@ class Entered:
     stack: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Record, frozen=True):
     """What stands before a block, its head, and the expression that a ``return`` gave of it."""
 
     before: Sequence[_Statement]

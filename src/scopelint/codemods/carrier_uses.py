@@ -11,13 +11,13 @@ import libcst as cst
 from scopelint.codemods.mentions import check_string, is_tested, partner, spoken, verdict
 from scopelint.codemods.trees import Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.model import Record
 
 ENTER, EXIT = "__aenter__", "__aexit__"
 _METHODS = frozenset({ENTER, EXIT})
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Record, frozen=True):
     """A context manager that is kept, as one file knows it.
 
     ``names`` says for every frame which expressions are it (``True``), which are something else

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import libcst as cst
+from msgspec import field
 
 from scopelint.codemods import Import
 from scopelint.codemods.indents import shallower
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
-from scopelint.model import Applicability
+from scopelint.model import Applicability, Record
 
 _SAFE, _UNSAFE = Applicability.SAFE, Applicability.UNSAFE
 _ANYIO = Import("anyio")
@@ -19,8 +19,7 @@ _LOWLEVEL = Import("anyio.lowlevel")
 _LEVEL = "the block is cancelled again at every later `await`, not once"
 
 
-@dataclass(frozen=True, slots=True)
-class Equivalent:
+class Equivalent(Record, frozen=True):
     """Changed nodes, what they need, and what else changes at run time."""
 
     changes: Mapping[cst.CSTNode, Change]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 import libcst as cst
@@ -13,6 +12,7 @@ from scopelint.codemods.mentions import partner
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.model import Record
 
 HANDLE = "TaskHandle"
 SPAWN = "spawn_detached"
@@ -29,8 +29,7 @@ _NAMING = frozenset({cst.Name, cst.Attribute, cst.NamedExpr})
 _CONTAINER_FUNCTIONS = frozenset({"list", "set", "tuple", "len", "bool", "any", "all", "sorted"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tasks:
+class Tasks(Record, frozen=True):
     """The asyncio tasks that one class or function keeps, as one file knows them.
 
     ``frames`` are those of the class or function, none in other files. ``tasks`` and

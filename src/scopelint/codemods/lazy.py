@@ -11,6 +11,7 @@ import libcst as cst
 from libcst._nodes.internal import CodegenState
 
 from scopelint.codemods import UnreadableError
+from scopelint.model import Record
 from scopelint.source import lines_of
 
 # What stands in the place of a body; a shorter one is parsed at once.
@@ -89,8 +90,7 @@ class IndentedBlock(cst.IndentedBlock):
         state.add_token(self.text[-1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
+class _Body(Record, frozen=True):
     """The lines of a definition's body, from ``first`` (0-based) up to ``last``.
 
     ``parts`` are the definitions in a class; those in a function are parsed with it.
@@ -103,8 +103,7 @@ class _Body:
     parts: Sequence[_Part]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Record, frozen=True):
     """A function or class by its name, with the body that a stub can take the place of."""
 
     name: str

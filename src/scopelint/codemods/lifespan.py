@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import libcst as cst
+from msgspec.structs import replace
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.blocks import Entered, opening
@@ -20,6 +20,7 @@ from scopelint.codemods.pairs import (
 )
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.model import Record
 
 LIFESPAN = "_lifespan"
 KEPT = "_lifespan_manager"
@@ -27,8 +28,7 @@ KEPT = "_lifespan_manager"
 _Statement = cst.BaseStatement
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarded:
+class Forwarded(Record, frozen=True):
     """A scope that a class's pair forwards, as the index knows it.
 
     ``enter`` and ``leave`` are the frames of the pair, ``exit`` is the call that leaves or closes.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 import libcst as cst
@@ -13,12 +12,12 @@ from scopelint.codemods.mentions import check_string, is_tested, partner, spoken
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.model import Record
 
 OWNER = "OwnedTaskGroup"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Record, frozen=True):
     """A group that is kept, as one file knows it.
 
     ``attributes`` are its names on objects: one, or with trio two, that of the manager and that of

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 
 import libcst as cst
+from msgspec import field
+from msgspec.structs import replace
 
 from scopelint.codemods.trees import Tree, spelled
+from scopelint.model import Record
 
 _Statement = cst.BaseStatement
 _NOTHING = frozenset({"None", "False"})
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(Record, frozen=True):
     """An exit method in parts: what runs before the exit, after it, whatever it does, and last.
 
     ``passed`` are the arguments that hand on what the method is told; ``is_told`` says whether

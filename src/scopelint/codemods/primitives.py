@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import libcst as cst
 
@@ -12,6 +11,7 @@ from scopelint.codemods.equivalents import expression
 from scopelint.codemods.mentions import spoken
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
+from scopelint.model import Record
 
 # What means the same in both libraries: methods, and whether it is entered by `async with`.
 _METHODS: Mapping[str, frozenset[str]] = {
@@ -21,8 +21,7 @@ _METHODS: Mapping[str, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Primitive:
+class Primitive(Record, frozen=True):
     """A primitive as one file knows it.
 
     ``name`` is that of its class, ``names`` says for every frame which expressions are it

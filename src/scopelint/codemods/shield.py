@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import libcst as cst
 
 from scopelint.codemods import Import
 from scopelint.codemods.trees import Change, Tree, spelled
+from scopelint.model import Record
 
 # How long a cancelled task may still wait; without a bound a full buffer would hang its owner.
 SECONDS = 5
 _SHIELDS = frozenset({"move_on_after", "fail_after", "move_on_at", "fail_at", "CancelScope"})
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellable:
+class Cancellable(Record, frozen=True):
     """The functions of a file that run in tasks which are cancelled by a scope.
 
     ``streams`` are the expressions, by frame, that are the sending end of a memory stream.

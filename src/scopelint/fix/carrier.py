@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
@@ -153,7 +154,7 @@ def _check_names(workspace: Workspace, key: ObjectKey, surveys: Mapping[str, Sur
     """Refuse if a name that the owner would have is taken."""
     modules = workspace.index.modules
     name = f"{key.name}_owner"
-    taken = dataclasses.replace(key, name=name)
+    taken = replace(key, name=name)
     for module in modules.mentioning(name):
         found = verdicts(workspace, module, {name}, {taken})
         if any(verdict is not False for verdict in found.values()):

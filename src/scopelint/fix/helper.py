@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import field
 
 from scopelint import facts
 from scopelint.codemods import RefusedError
 from scopelint.fix.workspace import Workspace
 from scopelint.helper import HelperPlace, HelperRefusedError, form_for, place_for, to_write
+from scopelint.model import Record
 from scopelint.outcome import ScopelintError
 
 _LIBRARIES = ("anyio", "trio")
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(Record, frozen=True):
     """The helper module by its dotted name, and the files to write for it."""
 
     module: str

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from scopelint.fix import Planner, agree, contents
 from scopelint.fix.edits import applied, edits_between
-from scopelint.model import Change, Finding, Fix, Offered, Suppressed
+from scopelint.model import Change, Finding, Fix, Offered, Record, Suppressed
 from scopelint.rules import RULES
 
 MAX_ROUNDS = 10
@@ -20,8 +20,7 @@ Texts: TypeAlias = Mapping[str, str]
 _Key: TypeAlias = "tuple[tuple[str, str, str], ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Record, frozen=True):
     """What a project is found to have: findings, those that are suppressed, and their plans."""
 
     findings: Sequence[Finding]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import field
 
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.trees import Tree, tree_of
@@ -23,8 +24,7 @@ from scopelint.index.values import Where
 from scopelint.model import Applicability, Record, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record, frozen=True):
     """What one fix changes: files rewritten and files created, by path relative to the root.
 
     ``effect`` is a sentence on what else changes at run time, for the person who decides.
@@ -37,8 +37,7 @@ class Plan:
     effect: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Record, frozen=True):
     """A project as planners see it; ``text`` gives a file's text, ``None`` if it is none."""
 
     index: ProjectIndex

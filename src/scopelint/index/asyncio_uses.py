@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from scopelint import facts
 from scopelint.facts import (
@@ -38,14 +37,13 @@ from scopelint.libraries.asyncio import (
     AsyncioName,
 )
 from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
-from scopelint.model import ScopeKind, Span
+from scopelint.model import Record, ScopeKind, Span
 
 _NAMES = frozenset(name.rpartition(".")[2] for name in ASYNCIO) | LOOP_METHODS.keys()
 _CALLED = _NAMES | frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Record, frozen=True):
     """One use of asyncio: the node, what it is called, and what the tables know of it.
 
     ``root`` is the name at the left end of the expression, ``is_dropped`` says that the task
@@ -61,8 +59,7 @@ class Use:
     is_dropped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Catch:
+class Catch(Record, frozen=True):
     """A handler or ``suppress`` that knows asyncio's cancellation alone."""
 
     where: Where

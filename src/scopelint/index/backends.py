@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from scopelint import facts
@@ -23,6 +22,7 @@ from scopelint.libraries.asyncio import (
     THIS_BACKEND,
     TRIO_PACKAGES,
 )
+from scopelint.model import Record
 from scopelint.prescan import Look
 
 _TEST = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|[^/]*_test\.pyi?$|conftest\.pyi?$)")
@@ -39,8 +39,7 @@ class RunsOn(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Record, frozen=True):
     """What a project runs on, and the words for where that stands."""
 
     runs_on: RunsOn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from scopelint import facts
@@ -26,7 +25,7 @@ from scopelint.libraries import (
     STACK_PUSHERS,
     SpawnerKind,
 )
-from scopelint.model import ScopeKind, Span
+from scopelint.model import Record, ScopeKind, Span
 
 
 class Act(enum.Enum):
@@ -39,8 +38,7 @@ class Act(enum.Enum):
     PUSH = "push"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Record, frozen=True):
     """One call, or one method handed over to be called, that opens or closes an object.
 
     ``scopes`` are the scopes and carriers that the receiver may be, or, for a fill, that the
@@ -57,8 +55,7 @@ class Operation:
     handed_to: HandOver | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(Record, frozen=True):
     """The call that starts an operation in another task."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
@@ -20,6 +19,7 @@ from scopelint.libraries.containers import (
     TAKERS,
     VIEWS,
 )
+from scopelint.model import Record
 
 _SAME_CONTAINER = VIEWS | {PAIR_VIEW}
 _WRAPPERS = frozenset(name.rpartition(".")[2] for name in SAME_ELEMENTS | PAIRS)
@@ -35,8 +35,7 @@ class Home(enum.Enum):
     CALL = "call"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectKey:
+class ObjectKey(Record, frozen=True):
     """The identity of an object as far as facts tell: where it lives and its name there.
 
     ``owner`` is the class of an attribute, the module of a global, the function of a local; with

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from scopelint import facts
@@ -16,7 +15,7 @@ from scopelint.index.objects import ObjectKey
 from scopelint.index.project import Modules
 from scopelint.index.values import Where
 from scopelint.libraries.containers import PAIR_VIEW, TAKERS, VIEWS
-from scopelint.model import ScopeKind
+from scopelint.model import Record, ScopeKind
 
 _FRONT_ADDERS = frozenset({"insert", "appendleft"})
 _KEY_VIEWS = VIEWS | {PAIR_VIEW, "keys"}
@@ -31,8 +30,7 @@ class Order(enum.Enum):
     BEFORE_INNER = "before one that was entered later"
 
 
-@dataclass(frozen=True, slots=True)
-class Misplaced:
+class Misplaced(Record, frozen=True):
     """A close that comes at the wrong time; ``inner`` is that of a scope entered after it."""
 
     closing: Operation

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from scopelint import facts
@@ -17,7 +16,7 @@ from scopelint.index.objects import ObjectKey, render
 from scopelint.index.stores import self_name
 from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Where
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, SUPPRESSING
-from scopelint.model import ScopeKind, Span
+from scopelint.model import Record, ScopeKind, Span
 
 # How many calls deep a function is searched for what can fail in it.
 MAX_CALLS = 3
@@ -25,8 +24,7 @@ MAX_CALLS = 3
 _RAISING_PARTS = (BlockKind.TRY, BlockKind.TRY_ELSE, BlockKind.EXCEPT)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Record, frozen=True):
     """A scope or carrier that the own enter and exit methods of a class enter and leave."""
 
     key: ObjectKey
@@ -34,8 +32,7 @@ class Pair:
     exits: tuple[Operation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(Record, frozen=True):
     """What can fail while a scope is open and no exit would follow."""
 
     where: Where

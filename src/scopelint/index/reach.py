@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ModuleFacts, StoreEvent
@@ -12,15 +11,14 @@ from scopelint.index.objects import Home, Objects
 from scopelint.index.project import end_of
 from scopelint.index.values import Class, Entry, External, FrameRef, Instance, Value, Where
 from scopelint.libraries import SCOPES, STACK_FILLERS
-from scopelint.model import ScopeKind
+from scopelint.model import Record, ScopeKind
 
 _GROUP_MAKERS = frozenset(
     name.rpartition(".")[2] for name, s in SCOPES.items() if s.kind is ScopeKind.TASK_GROUP
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Record, frozen=True):
     """The files that can have a decisive site, and the names of all that makes task groups."""
 
     files: tuple[str, ...]
