@@ -145,5 +145,6 @@ def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> 
     if len(rewritten) > 1:
         module = parse(_edited(before, rewritten))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
-    check_names(path, before, module.code, wanted)
-    return settled(before, module, wanted, workspace.package(path))
+    after = settled(before, module, wanted, workspace.package(path))
+    check_names(path, before, after, wanted)
+    return after

@@ -72,9 +72,9 @@ def _primitive(
     canonical = {f"asyncio.{name}", f"asyncio.locks.{name}"}
     makers = {
         text
-        for number, frame in enumerate(module.frames)
-        for position, event in enumerate(frame.events)
-        for text in spellings(workspace, event, Where(module.path, number, position), canonical)
+        for word in workspace.spoken(module.path, canonical)
+        for expression, where in workspace.mentions(module, word)
+        for text in spellings(workspace, expression, where, canonical)
     }
     creations = frozenset(_creations(module, use) if module.path == use.where.path else ())
     return Primitive(name, key.name, names, frozenset(makers), creations)
