@@ -93,7 +93,7 @@ class IndentedBlock(cst.IndentedBlock):
 class _Body(Record, frozen=True):
     """The lines of a definition's body, from ``first`` (0-based) up to ``last``.
 
-    ``parts`` are the definitions in a class; those in a function are parsed with it.
+    ``parts`` are the definitions in it that are not parsed with it.
     """
 
     first: int
@@ -231,8 +231,7 @@ def _body(node: _Definition, lines: Sequence[str]) -> _Body | None:
     if any(lines[number - 1].rstrip("\r\n").endswith("\\") for number in (first, last)):
         return None
     inner = sum(isinstance(each, _Definition) for each in _statements(node))
-    parts = list(_parts(node.body, lines)) if isinstance(node, ast.ClassDef) else ()
-    return _Body(first, rest, indentation, inner, parts)
+    return _Body(first, rest, indentation, inner, list(_parts(node.body, lines)))
 
 
 def _ends(node: _Definition) -> Iterator[int]:
