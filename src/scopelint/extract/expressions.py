@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -28,8 +27,6 @@ _OPERATORS: Mapping[type[ast.cmpop], str] = {
 }
 Located: TypeAlias = ast.stmt | ast.expr | ast.excepthandler
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
 
 class Positions:
     """Turns the UTF-8 columns of `ast` into columns of code points."""
@@ -37,9 +34,10 @@ class Positions:
     def __init__(self, text: str) -> None:
         self._wide: dict[int, bytes] = {}
         if not text.isascii():
+            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             self._wide = {
                 number: line.encode("utf-8", "replace")
-                for number, line in enumerate(_LINE_END.split(text), start=1)
+                for number, line in enumerate(lines, start=1)
                 if not line.isascii()
             }
 

@@ -236,20 +236,22 @@ class AsyncioUses:
         """Yield where asyncio's cancellation is caught, and no other backend's with it."""
         for number, frame in enumerate(module.frames):
             for position, event in enumerate(frame.events):
-                where = Where(module.path, number, position)
                 if isinstance(event, ExceptEvent):
+                    where = Where(module.path, number, position)
                     if self._is_asyncio_alone((event.caught,), where) and not self._is_harmless(
                         frame, event, where
                     ):
                         anchor = Anchor(number, AnchorKind.EXCEPT, event.ordinal)
                         yield Catch(where, event.span, anchor, _root(event.caught))
-                elif isinstance(event, CallEvent) and self._suppresses(event.call, where):
-                    anchor = Anchor(number, AnchorKind.CALL, event.ordinal)
-                    root = _root(event.call.arguments[0])
-                    yield Catch(where, event.call.span, anchor, root)
+                elif isinstance(event, CallEvent) and event.call.arguments:
+                    where = Where(module.path, number, position)
+                    if self._suppresses(event.call, where):
+                        anchor = Anchor(number, AnchorKind.CALL, event.ordinal)
+                        root = _root(event.call.arguments[0])
+                        yield Catch(where, event.call.span, anchor, root)
 
     def _suppresses(self, call: facts.Call, where: Where) -> bool:
-        if not call.arguments or not isinstance(call.function, facts.Name | facts.Attribute):
+        if not isinstance(call.function, facts.Name | facts.Attribute):
             return False
         if _last(call.function) != "suppress" and isinstance(call.function, facts.Attribute):
             return False

@@ -111,10 +111,12 @@ class Lifetimes:
                     handed.update(self._hand_overs(event, Where(module.path, number, position)))
         for number, frame in enumerate(module.frames):
             for position, event in enumerate(frame.events):
-                where = Where(module.path, number, position)
                 if isinstance(event, CallEvent):
-                    yield from self._by_call(event, where, handed.get(event.call.span))
+                    if isinstance(event.call.function, facts.Attribute):
+                        where = Where(module.path, number, position)
+                        yield from self._by_call(event, where, handed.get(event.call.span))
                 elif isinstance(event, UseEvent) and event.span in handed:
+                    where = Where(module.path, number, position)
                     yield from self._by_mention(event, where, handed[event.span])
 
     def _hand_overs(self, event: CallEvent, where: Where) -> Iterator[tuple[Span, HandOver]]:

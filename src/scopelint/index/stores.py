@@ -72,16 +72,21 @@ def stores_of(module: ModuleFacts) -> Stores:
     for number, frame in enumerate(module.frames):
         own = self_name(module, number)
         for position, event in enumerate(frame.events):
-            where = Where(module.path, number, position)
             if isinstance(event, StoreEvent):
+                if isinstance(event.target, Name) and frame.kind is not FrameKind.CLASS:
+                    continue
+                where = Where(module.path, number, position)
                 _add_store(found, own, where, event)
-                if frame.kind is FrameKind.CLASS and isinstance(event.target, Name):
+                if isinstance(event.target, Name):
                     store = Store(where, event.value, event.annotation, is_element=False)
                     found.own.setdefault((number, event.target.id), []).append(store)
             elif isinstance(event, CallEvent) and isinstance(event.call.function, Attribute):
                 argument = ADDERS.get(event.call.function.name)
                 if argument is not None and len(event.call.arguments) > argument:
-                    value = event.call.arguments[argument]
+                    where, value = (
+                        Where(module.path, number, position),
+                        event.call.arguments[argument],
+                    )
                     store = Store(where, value, None, is_element=True)
                     _add(found, own, event.call.function.base, store)
     return found
