@@ -415,9 +415,9 @@ def from_bytes(raw: bytes) -> ModuleFacts:
     return _decoder().decode(raw)
 
 
-def bytes_of(frame: Frame) -> bytes:
-    """Return bytes that hold every identifier in the bases and events of a frame."""
-    return _encoder.encode((frame.bases, frame.events))
+def bytes_of(event: Event) -> bytes:
+    """Return bytes that hold every identifier in an event."""
+    return _encoder.encode(event)
 
 
 def identifiers(facts: ModuleFacts) -> frozenset[str]:

@@ -56,12 +56,11 @@ class Workspace(Record, frozen=True):
 
         With each comes the point at which it has its value.
         """
-        for number, frame in self.index.modules.naming(module, word):
-            for position, event in enumerate(frame.events):
-                for expression in expressions(event):
-                    if last_word(expression) == word:
-                        is_bound = isinstance(event, StoreEvent) and expression == event.target
-                        yield expression, Where(module.path, number, position + is_bound)
+        for where, event in self.index.modules.naming(module, word):
+            for expression in expressions(event):
+                if last_word(expression) == word:
+                    is_bound = isinstance(event, StoreEvent) and expression == event.target
+                    yield expression, Where(where.path, where.frame, where.event + is_bound)
 
     def spoken(self, path: str, canonical: Collection[str]) -> Collection[str]:
         """Return the last words that a file has for things, its imports and aliases followed."""

@@ -79,20 +79,18 @@ class Callers:
         """
         family = self._inference.classes.family(owner)
         for module in self._modules.mentioning(name):
-            for number, frame in self._modules.naming(module, name):
-                for position, event in enumerate(frame.events):
-                    where = Where(module.path, number, position)
-                    if isinstance(event, CallEvent):
-                        base = _called_on(event.call.function, name)
-                        if base is not None and self._is_related(base, where, module, family):
-                            yield self._runner(ref, event, where)
-                    elif isinstance(event, UseEvent):
-                        base = _mentioned_on(event.value, name)
-                        if base is not None and self._is_related(base, where, module, family):
-                            is_spawned = event.value.name == name and self._spawners.is_handed_over(
-                                event.value, where
-                            )
-                            yield end_of(ref) if is_spawned else None
+            for where, event in self._modules.naming(module, name):
+                if isinstance(event, CallEvent):
+                    base = _called_on(event.call.function, name)
+                    if base is not None and self._is_related(base, where, module, family):
+                        yield self._runner(ref, event, where)
+                elif isinstance(event, UseEvent):
+                    base = _mentioned_on(event.value, name)
+                    if base is not None and self._is_related(base, where, module, family):
+                        is_spawned = event.value.name == name and self._spawners.is_handed_over(
+                            event.value, where
+                        )
+                        yield end_of(ref) if is_spawned else None
 
     def _is_related(
         self, base: Expression, where: Where, module: ModuleFacts, family: frozenset[FrameRef]

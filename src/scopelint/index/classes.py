@@ -200,16 +200,12 @@ class Classes:
             called = self._modules.method_of(ref) or ref
         name = self._modules.frame(called).name
         for module in self._modules.mentioning(name, Look.CALL):
-            for number, frame in self._modules.naming(module, name):
-                for position, event in enumerate(frame.events):
-                    if not isinstance(event, CallEvent):
-                        continue
-                    if not _may_name(event.call.function, name):
-                        continue
-                    where = Where(module.path, number, position)
-                    for value in self._inference.values(event.call.function, where):
-                        if isinstance(value, Class | Callable) and value.ref == called:
-                            yield event.call, where
+            for where, event in self._modules.naming(module, name):
+                if not isinstance(event, CallEvent) or not _may_name(event.call.function, name):
+                    continue
+                for value in self._inference.values(event.call.function, where):
+                    if isinstance(value, Class | Callable) and value.ref == called:
+                        yield event.call, where
 
 
 def _renamings(module: ModuleFacts, name: str) -> Iterator[str]:

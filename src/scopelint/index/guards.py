@@ -12,7 +12,6 @@ from scopelint.facts import (
     CallEvent,
     Event,
     Expression,
-    Frame,
     FrameKind,
     RaiseEvent,
     ReturnEvent,
@@ -51,6 +50,8 @@ _NO_LIBRARY = frozenset({"sniffio.AsyncLibraryNotFoundError"})
 _NO_LOOP = _NO_LIBRARY | {"builtins.RuntimeError"}
 _ANY_ERROR = frozenset({"builtins.Exception", "builtins.BaseException"})
 _BACKEND_PACKAGES = TRIO_PACKAGES | {"anyio"}
+# What ends a block always.
+_LEAVING = (ReturnEvent, RaiseEvent, BreakEvent)
 # Calls that look at a class or function without running it.
 _LOOKS = frozenset({"isinstance", "issubclass"})
 
@@ -139,17 +140,18 @@ class Guards:
             paths = self._modules.using(name, ref.path)
         for path in self._modules.nearest(paths, ref.path):
             module = self._modules.facts(path)
-            for number, frame in () if module is None else self._modules.naming(module, name):
-                if any(
-                    self._means(base, Where(path, frame.parent, -1), ref) for base in frame.bases
-                ):
-                    yield Where(path, number, -1)
-                for position, event in enumerate(frame.events):
-                    where = Where(path, number, position)
-                    if number == 0 and _is_alias(event):
-                        continue
-                    if any(self._means(part, where, ref) for part in _named(event, name)):
-                        yield where
+            if module is None:
+                continue
+            for number, frame in enumerate(module.frames):
+                if frame.bases:
+                    outside = Where(path, frame.parent, -1)
+                    if any(self._means(base, outside, ref) for base in frame.bases):
+                        yield Where(path, number, -1)
+            for where, event in self._modules.naming(module, name):
+                if where.frame == 0 and _is_alias(event):
+                    continue
+                if any(self._means(part, where, ref) for part in _named(event, name)):
+                    yield where
 
     def _means(self, expression: Expression, where: Where, ref: FrameRef) -> bool:
         name = self._modules.frame(ref).name
@@ -175,9 +177,10 @@ class Guards:
         around = list(flow.ancestors(frame, inner))
         if any(self._keeps_trio_out(block, where) for block in around):
             return True
-        for index, block in enumerate(frame.blocks):
-            is_earlier = index not in around and block.line < line
-            if is_earlier and _leaves(frame, index) and self._takes_trio_in(index, where):
+        leaving = {event.block for event in frame.events if isinstance(event, _LEAVING)}
+        for index in sorted(leaving.difference(around)):
+            block = frame.blocks[index]
+            if block.line < line and self._takes_trio_in(index, where):
                 while block.parent not in around and self._is_for_missing(block.parent, where):
                     block = frame.blocks[block.parent]
                 if block.parent in around:
@@ -407,14 +410,6 @@ def _texts(expression: Expression) -> Iterator[str]:
                 yield from _texts(element)
         case _:
             return
-
-
-def _leaves(frame: Frame, block: int) -> bool:
-    """Say whether a block always ends in a ``return``, ``raise`` or ``break``."""
-    return any(
-        event.block == block and isinstance(event, ReturnEvent | RaiseEvent | BreakEvent)
-        for event in frame.events
-    )
 
 
 def _imported_in(events: Iterable[Event]) -> frozenset[str]:

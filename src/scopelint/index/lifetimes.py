@@ -378,15 +378,13 @@ class Lifetimes:
             paths = self._modules.using(key.name, key.owner.path)
         for path in paths:
             module = self._modules.facts(path)
-            for number, frame in () if module is None else self._modules.naming(module, key.name):
-                for position, event in enumerate(frame.events):
-                    used = _used(event)
-                    if used is None:
-                        continue
-                    where = Where(path, number, position)
-                    for part in _prefixes(used[0]):
-                        if _may_be(part, key) and self.objects.key(part, where) == key:
-                            yield where, used[1]
+            for where, event in () if module is None else self._modules.naming(module, key.name):
+                used = _used(event)
+                if used is None:
+                    continue
+                for part in _prefixes(used[0]):
+                    if _may_be(part, key) and self.objects.key(part, where) == key:
+                        yield where, used[1]
 
     # --- who may do it ----------------------------------------------------------------
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from array import array
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from scopelint.facts import (
     Definition,
+    Event,
     Expression,
     Frame,
     FrameKind,
@@ -49,7 +54,7 @@ class Modules:
         self._facts: dict[str, ModuleFacts | None] = {}
         self._bindings: dict[str, Bindings] = {}
         self._stores: dict[str, Stores] = {}
-        self._frame_bytes: dict[str, list[bytes]] = {}
+        self._written: dict[str, _Written] = {}
         self._definitions: dict[tuple[str, int, str], bool] = {}
         self._mentions: dict[tuple[str, Look], tuple[str, ...]] = {}
 
@@ -105,17 +110,16 @@ class Modules:
         """Return files in the order in which to look for one example: those read before first."""
         return sorted(paths, key=lambda path: (path != first, path not in self._facts, path))
 
-    def naming(self, module: ModuleFacts, name: str) -> Iterator[tuple[int, Frame]]:
-        """Yield the frames of a file, with their numbers, that may have a name in what they do.
+    def naming(self, module: ModuleFacts, name: str) -> Iterator[tuple[Where, Event]]:
+        """Yield the events of a file, and their points, that may have a name in what they do.
 
-        To search the bytes of a frame is faster by far than to look at its events one by one.
+        To search the bytes of a file is faster by far than to look at its events one by one.
         """
-        if module.path not in self._frame_bytes:
-            self._frame_bytes[module.path] = [bytes_of(frame) for frame in module.frames]
-        word = name.encode()
-        for number, raw in enumerate(self._frame_bytes[module.path]):
-            if word in raw:
-                yield number, module.frames[number]
+        if module.path not in self._written:
+            self._written[module.path] = _Written.of(module)
+        for number, position in self._written[module.path].naming(name.encode()):
+            event = module.frames[number].events[position]
+            yield Where(module.path, number, position), event
 
     def is_definition(self, called: Expression, where: Where) -> bool:
         """Say whether a name surely is a class or function that the project defines.
@@ -182,6 +186,32 @@ class Modules:
         """Return the frames directly in a frame."""
         frames = self.known(path).frames
         return (index for index, frame in enumerate(frames) if frame.parent == number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The bytes of all events of a file, where each begins, and with which one a frame does."""
+
+    raw: bytes
+    starts: Sequence[int]
+    firsts: Sequence[int]
+
+    @classmethod
+    def of(cls, module: ModuleFacts) -> _Written:
+        events = [*map(bytes_of, itertools.chain(*(frame.events for frame in module.frames)))]
+        counts = (len(frame.events) for frame in module.frames)
+        sizes = itertools.accumulate(map(len, events), initial=0)
+        firsts = itertools.accumulate(counts, initial=0)
+        return cls(b"".join(events), array("I", sizes), array("I", firsts))
+
+    def naming(self, word: bytes) -> Iterator[tuple[int, int]]:
+        """Yield the frames and numbers of the events that have a word in their bytes."""
+        found = self.raw.find(word)
+        while 0 <= found < len(self.raw):
+            index = bisect(self.starts, found) - 1
+            frame = bisect(self.firsts, index) - 1
+            yield frame, index - self.firsts[frame]
+            found = self.raw.find(word, self.starts[index + 1])
 
 
 def end_of(ref: FrameRef) -> Where:
