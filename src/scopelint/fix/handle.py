@@ -13,7 +13,7 @@ from scopelint.codemods.handle import CONTAINER_METHODS, HANDLE, SPAWN, Tasks, d
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
 from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
-from scopelint.fix.workspace import Plan, Workspace, expressions
+from scopelint.fix.workspace import Plan, Workspace, expressions, last_word
 from scopelint.index.objects import Home, ObjectKey
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
@@ -177,10 +177,13 @@ class _Unit:
                 if any(call.span == span for call, _ in self.starts.values()):
                     return True
                 made = functions(self.workspace, function, where)
-                if any(ref.path == self.module.path and ref.frame in self.makers for ref in made):
+                is_named = last_word(function) in self._maker_names()
+                if is_named and not self._makers().isdisjoint(made):
                     return True
             case facts.Choice(options=options):
                 return any(self._is_task(option, where) for option in options)
+            case facts.Attribute(name=name) if all(key.name != name for key in self.tasks):
+                return False
             case facts.Name() | facts.Attribute() | facts.Subscript() | facts.Element():
                 pass
             case _:
@@ -210,13 +213,18 @@ class _Unit:
     def paths(self) -> set[str]:
         """Return the files that can name one of the tasks."""
         found = {self.module.path}
-        makers = {self.module.frames[number].name for number in self.makers}
-        for name in sorted(self._names() | makers):
+        for name in sorted(self._names() | self._maker_names()):
             found |= {module.path for module in self.workspace.index.modules.mentioning(name)}
         return found
 
     def _names(self) -> frozenset[str]:
         return frozenset(key.name for key in self.tasks if key.home is Home.ATTRIBUTE)
+
+    def _makers(self) -> frozenset[FrameRef]:
+        return frozenset(FrameRef(self.module.path, number) for number in self.makers)
+
+    def _maker_names(self) -> frozenset[str]:
+        return frozenset(self.module.frames[number].name for number in self.makers)
 
     def known_in(self, module: ModuleFacts) -> Tasks:
         """Return what one file knows of the tasks."""
@@ -239,18 +247,15 @@ class _Unit:
 
     def _made_in(self, module: ModuleFacts) -> Iterator[Anchor]:
         """Yield the calls in a file of the functions that return a task."""
-        makers = {FrameRef(self.module.path, number) for number in self.makers}
-        names = {self.module.frames[number].name for number in self.makers}
+        makers, names = self._makers(), self._maker_names()
         for number, frame in enumerate(module.frames):
             for position, event in enumerate(frame.events):
                 if not isinstance(event, CallEvent):
                     continue
                 function = event.call.function
-                if not isinstance(function, facts.Name | facts.Attribute):
-                    continue
-                if (function.id if isinstance(function, facts.Name) else function.name) in names:
+                if last_word(function) in names:
                     where = Where(module.path, number, position)
-                    if makers & set(functions(self.workspace, function, where)):
+                    if not makers.isdisjoint(functions(self.workspace, function, where)):
                         yield Anchor(number, AnchorKind.CALL, event.ordinal)
 
     def _spelled(self, module: ModuleFacts) -> Iterator[str]:
