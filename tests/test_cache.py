@@ -144,6 +144,48 @@ def test_what_a_process_cannot_do_is_done_without_it() -> None:
     assert "b" not in dict(workers.one_by_one(work, ["a", "b", "c"], 2))
 
 
+@pytest.mark.parametrize("scarce", ["pipe", "fork"])
+def test_what_the_system_has_too_little_of_is_done_without(
+    project: Path, monkeypatch: pytest.MonkeyPatch, scarce: str
+) -> None:
+    plain = run(project, is_cached=False)
+    monkeypatch.setattr(workers, "MIN_BYTES", 0)
+    give, given = getattr(os, scarce), []
+
+    def refuse_the_second() -> object:
+        given.append(scarce)
+        if len(given) % 2 == 0:
+            raise OSError
+        return give()
+
+    monkeypatch.setattr(os, scarce, refuse_the_second)
+    assert run(project, is_cached=False, jobs=3) == plain
+    assert len(given) > 2
+
+
+WORKING = """
+import sys, time
+from scopelint.workers import one_by_one
+
+def work(item):
+    print("at work", flush=True)
+    time.sleep(60)
+
+list(one_by_one(work, ["a", "b"], 2))
+"""
+
+
+def test_processes_do_not_outlive_the_one_that_waits_for_them() -> None:
+    with subprocess.Popen([sys.executable, "-c", WORKING], stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == b"at work\n"
+        waiting.terminate()
+        # It would stay open as long as any of them lives.
+        started = time.monotonic()
+        waiting.stdout.read()
+        assert time.monotonic() - started < 30
+
+
 def test_an_edit_of_the_carrier_changes_findings_elsewhere(project: Path) -> None:
     before = run(project)
     assert any(finding.site.path.endswith("user.py") for finding in before.findings)

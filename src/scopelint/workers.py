@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import marshal
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ def spread(
     """
     if jobs < 2 or sum(sizes.values()) < MIN_BYTES or not hasattr(os, "fork"):
         return iter(())
-    return _results([_started(work, share) for share in _shares(sizes, jobs)])
+    return _results(work, _shares(sizes, jobs))
 
 
 def one_by_one(
@@ -40,18 +41,34 @@ def one_by_one(
         while number := os.read(numbers, 1):
             yield items[number[0]]
 
-    children = [_started(work, taken()) for _ in range(min(jobs, len(items)))]
-    os.close(numbers)
-    yield from _results(children)
+    try:
+        yield from _results(work, [taken() for _ in range(min(jobs, len(items)))])
+    finally:
+        os.close(numbers)
 
 
-def _results(children: Sequence[tuple[int, int] | None]) -> Iterator[tuple[str, bytes]]:
-    for child, end in filter(None, children):
-        with open(end, "rb") as stream:
-            raw = stream.read()
-        _, status = os.waitpid(child, 0)
-        if status == 0:
-            yield from marshal.loads(raw).items()
+def _results(
+    work: Callable[[str], bytes | None], shares: Iterable[Iterable[str]]
+) -> Iterator[tuple[str, bytes]]:
+    """Start a process on every share, and yield the results; none outlives who waits for them."""
+    life = os.pipe()
+    children = [_started(work, share, *life) for share in shares]
+    return _collected([child for child in children if child is not None], life)
+
+
+def _collected(
+    children: Sequence[tuple[int, int]], life: tuple[int, int]
+) -> Iterator[tuple[str, bytes]]:
+    try:
+        for child, end in children:
+            with open(end, "rb") as stream:
+                raw = stream.read()
+            _, status = os.waitpid(child, 0)
+            if status == 0:
+                yield from marshal.loads(raw).items()
+    finally:
+        for end in life:
+            os.close(end)
 
 
 def _shares(sizes: Mapping[str, int], jobs: int) -> Sequence[Sequence[str]]:
@@ -65,12 +82,18 @@ def _shares(sizes: Mapping[str, int], jobs: int) -> Sequence[Sequence[str]]:
     return shares
 
 
-def _started(work: Callable[[str], bytes | None], share: Iterable[str]) -> tuple[int, int] | None:
+def _started(
+    work: Callable[[str], bytes | None], share: Iterable[str], life: int, held: int
+) -> tuple[int, int] | None:
     """Start a process on a share, and return its number and where its results can be read.
 
-    It is ``None`` if the system has no more processes to give.
+    It is ``None`` if the system has no more processes or pipes to give. The process ends once all
+    others have closed ``held``, to which nothing is written.
     """
-    end, start = os.pipe()
+    try:
+        end, start = os.pipe()
+    except OSError:
+        return None
     try:
         child = os.fork()
     except OSError:
@@ -83,6 +106,8 @@ def _started(work: Callable[[str], bytes | None], share: Iterable[str]) -> tuple
     status = 1
     try:
         os.close(end)
+        os.close(held)
+        _thread.start_new_thread(_end_with, (life,))
         results = {path: result for path in share if (result := work(path)) is not None}
         with open(start, "wb") as stream:
             stream.write(marshal.dumps(results))
@@ -90,3 +115,8 @@ def _started(work: Callable[[str], bytes | None], share: Iterable[str]) -> tuple
     finally:
         # Nothing that the parent has open may be written or closed a second time.
         os._exit(status)
+
+
+def _end_with(life: int) -> None:
+    os.read(life, 1)
+    os._exit(1)
