@@ -164,11 +164,11 @@ def test_what_the_system_has_too_little_of_is_done_without(
 
 
 WORKING = """
-import sys, time
+import os, time
 from scopelint.workers import one_by_one
 
 def work(item):
-    print("at work", flush=True)
+    os.write(1, b"at work\\n")
     time.sleep(60)
 
 list(one_by_one(work, ["a", "b"], 2))
@@ -212,6 +212,22 @@ def test_a_file_of_the_same_size_and_time_is_read_again_when_it_is_young(project
     assert "Writer" in str(run(project))
     path.write_text(USER, "utf-8")
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert run(project) == run(project, is_cached=False)
+
+
+def test_a_file_that_takes_the_place_of_one_of_the_same_size_and_time_is_noticed(
+    project: Path,
+) -> None:
+    (project / "other.py").write_text(USER.replace("Reader", "Writer"), "utf-8")
+    aged(project)
+    link = project / "link.py"
+    link.symlink_to("user.py")
+    run(project)
+    link.unlink()
+    link.symlink_to("other.py")
+    (project / "other.py").rename(project.parent / "other.py")
+    (project / "user.py").rename(project / "other.py")
+    (project.parent / "other.py").rename(project / "user.py")
     assert run(project) == run(project, is_cached=False)
 
 

@@ -102,11 +102,11 @@ class ProjectMemory:
         """
         if self._file is None or path not in self._stats:
             return None
-        modified, size, mode = self._stats[path]
+        modified, size, changed = self._stats[path]
         if size != len(raw):
             return None
         is_racy = modified > self._started - _RACY_NANOSECONDS
-        return Entry(0 if is_racy else modified, size, mode, _digest(raw), marks.value)
+        return Entry(0 if is_racy else modified, size, changed, _digest(raw), marks.value)
 
     def facts(self, path: str, name: str, *, is_package: bool) -> ModuleFacts | None:
         """Return the facts of a file that are known, read under the same module name."""
@@ -312,7 +312,7 @@ class ProjectMemory:
             except OSError:
                 self._changed[path] = None
                 continue
-            state = (stat.st_mtime_ns, stat.st_size, stat.st_mode)
+            state = (stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns)
             if plain is None or plain[:3] != state:
                 self._stats[path] = state
                 self._entries[path] = self._compared(
@@ -327,7 +327,7 @@ class ProjectMemory:
 
     def _compared(self, path: str, entry: Entry | None) -> Entry | None:
         """Return what is known of a file that is not as it was, and note whether it changed."""
-        modified, size, mode = self._stats[path]
+        modified, size, changed = self._stats[path]
         if entry is not None and entry.size == size:
             try:
                 raw = source.read(f"{self.project.root}/{path}")
@@ -337,7 +337,7 @@ class ProjectMemory:
                 if modified > self._started - _RACY_NANOSECONDS:
                     return entry
                 self._is_stale = True
-                return entry._replace(modified=modified, mode=mode)
+                return entry._replace(modified=modified, changed=changed)
         self._changed[path] = None
         return entry
 

@@ -19,13 +19,14 @@ _HEAD = 24
 class Entry(NamedTuple):
     """What is known of one file: its state on disk, its content's hash, its words, its facts.
 
+    ``changed`` is the time that changes with the file's mode, name and times, too.
     ``length`` bytes from ``offset`` are its facts, guarded by ``checksum``; 0 if there are none.
     Without a digest nothing is known.
     """
 
     modified: int = 0
     size: int = 0
-    mode: int = 0
+    changed: int = 0
     digest: bytes = b""
     marks: int = 0
     offset: int = 0
