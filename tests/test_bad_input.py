@@ -336,6 +336,17 @@ def test_a_template_of_a_project_does_not_end_the_run_of_the_project_around_it(
         checked(template)
 
 
+def test_names_that_are_no_text_are_like_others(project: Path) -> None:
+    folder = os.path.join(os.fsencode(project), b"folder\xff")
+    try:
+        os.mkdir(folder)
+    except OSError:
+        pytest.skip("all names are text on this file system")
+    Path(os.fsdecode(folder), os.fsdecode(b"file\xff.py")).write_text(MANUAL, "utf-8")
+    found = checked(project).findings
+    assert [Path(one.site.path).name for one in found] == ["file\udcff.py", "neighbour.py"]
+
+
 @pytest.mark.parametrize(
     "text", ["project = 1\n", "[project]\nrequires-python = 3\n", "[tool]\npoetry = []\n"]
 )

@@ -230,7 +230,7 @@ class Files:
         if not self.is_sifted:
             return [path for path in self.project.files if word in self._identifiers_of(path)]
         earlier, unsure = self.memory.earlier(word, look)
-        found = (*earlier, *self._finding(word.encode(), look, unsure))
+        found = (*earlier, *self._finding(_bytes_of(word), look, unsure))
         self.memory.looked(word, look, found)
         return found
 
@@ -263,7 +263,7 @@ class Files:
 
     def shows(self, path: str, look: Look, word: str) -> bool:
         """Say whether a file is seen to have what a look is after; it may, even if it is not."""
-        if not self.is_sifted or not self._finds(path, look, word.encode()):
+        if not self.is_sifted or not self._finds(path, look, _bytes_of(word)):
             return False
         found = self._shown.setdefault((word, look), set())
         found.add(path)
@@ -315,6 +315,11 @@ class Files:
         """Say whether a file is part of a library that itself provides scopes."""
         name, _ = self._names.own(path)
         return name.partition(".")[0] in PROVIDERS and "." in name
+
+
+def _bytes_of(word: str) -> bytes:
+    # The name of a folder need not be text.
+    return word.encode(errors="surrogateescape")
 
 
 def index_of(files: Files) -> ProjectIndex:
