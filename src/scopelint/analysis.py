@@ -41,7 +41,7 @@ _NAMES = {rule.code: rule.name for rule in RULES}
 _NO_FIX = {rule.code: rule.no_fix for rule in RULES}
 _UNUSED = UnusedSuppression.code
 # Bytes of a project's files that are kept for when a name is looked up in them again.
-KEPT_BYTES = 8_000_000
+KEPT_BYTES = 2_000_000
 
 
 def analyzed(files: Files) -> Outcome:
