@@ -107,7 +107,7 @@ class Lifetimes:
         handed: dict[Span, HandOver] = {}
         for number, frame in enumerate(module.frames):
             for position, event in enumerate(frame.events):
-                if isinstance(event, CallEvent):
+                if isinstance(event, CallEvent) and _hands_over(event.call):
                     handed.update(self._hand_overs(event, Where(module.path, number, position)))
         for number, frame in enumerate(module.frames):
             for position, event in enumerate(frame.events):
@@ -121,9 +121,6 @@ class Lifetimes:
 
     def _hand_overs(self, event: CallEvent, where: Where) -> Iterator[tuple[Span, HandOver]]:
         """Yield the spans of what a call hands to another task: calls, and methods named."""
-        arguments = [*event.call.arguments, *(value for _, value in event.call.keywords)]
-        if not any(_operated(part) for argument in arguments for part in _parts(argument)):
-            return
         spawner = self._spawners.spawner(event.call, where)
         if spawner is None:
             return
@@ -440,19 +437,20 @@ def _act(method: str) -> Act | None:
     return None
 
 
-def _operated(argument: Expression) -> bool:
-    """Say whether an argument is a call or a mention of a method that opens or closes."""
-    function = argument.function if isinstance(argument, facts.Call) else argument
-    return isinstance(function, facts.Attribute) and _act(function.name) is not None
-
-
-def _parts(argument: Expression) -> tuple[Expression, ...]:
-    """Return an argument, or what a starred display holds."""
-    match argument:
-        case facts.Element(base=facts.Display(elements=parts)):
-            return parts
-        case _:
-            return (argument,)
+def _hands_over(call: facts.Call) -> bool:
+    """Say whether a call is given a call or a mention of a method that opens or closes."""
+    given = [*call.arguments, *[value for _, value in call.keywords]]
+    while given:
+        part = given.pop()
+        match part.function if isinstance(part, facts.Call) else part:
+            case facts.Attribute(name=name):
+                if _act(name) is not None:
+                    return True
+            case facts.Element(base=facts.Display(elements=parts)):
+                given.extend(parts)
+            case _:
+                continue
+    return False
 
 
 def _may_be_same(found: ObjectKey, key: ObjectKey) -> bool:
