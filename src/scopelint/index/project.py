@@ -122,28 +122,32 @@ class Modules:
             yield Where(module.path, number, position), event
 
     def is_definition(self, called: Expression, where: Where) -> bool:
-        """Say whether a name surely is a class or function that the project defines.
+        """Say whether a name surely is a builtin, or a class or function that the project defines.
 
         Who asks no more of it need not have the file read that defines it.
         """
         if not isinstance(called, Name) or self._shows is None:
             return False
-        bindings, frames = self.bindings(where.path), self.known(where.path).frames
-        owner = bindings.owner(where.frame, called.id)
-        if owner is None or any(p.name == called.id for p in frames[owner].parameters):
+        block = block_at(self.known(where.path).frames[where.frame], where.event)
+        if self.bindings(where.path).inner(where.frame, called.id, block):
             return False
-        block = block_at(frames[where.frame], where.event)
-        if bindings.inner(where.frame, called.id, block):
-            return False
-        key = (where.path, owner, called.id)
+        key = (where.path, where.frame, called.id)
         if key not in self._definitions:
-            stores = bindings.stores(owner, called.id)
-            events = (frames[holder].events[position] for holder, position in stores)
-            self._definitions[key] = bool(stores) and all(
-                isinstance(event, StoreEvent) and self._defines(event.value, where.path)
-                for event in events
-            )
+            self._definitions[key] = self._is_definition(*key)
         return self._definitions[key]
+
+    def _is_definition(self, path: str, number: int, name: str) -> bool:
+        bindings, frames = self.bindings(path), self.known(path).frames
+        owner = bindings.owner(number, name)
+        if owner is None:
+            return not bindings.stars
+        stores = bindings.stores(owner, name)
+        if not stores or any(parameter.name == name for parameter in frames[owner].parameters):
+            return False
+        events = (frames[holder].events[position] for holder, position in stores)
+        return all(
+            isinstance(event, StoreEvent) and self._defines(event.value, path) for event in events
+        )
 
     def _defines(self, value: Expression, importer: str) -> bool:
         if not isinstance(value, Symbol) or value.path == value.module or self._shows is None:
