@@ -114,6 +114,30 @@ def test_several_projects_say_the_same_in_any_number_of_processes(
     assert run(project.parent, jobs=9) == alone
 
 
+def test_many_projects_say_the_same_in_any_number_of_processes(project: Path) -> None:
+    around = project.parent
+    for number in range(2, 11):
+        shutil.copytree(project, around / f"project-{number}")
+        aged(around / f"project-{number}")
+    (around / "project-3/inner").mkdir()
+    (around / "project-3/inner/setup.cfg").touch()
+    (around / "project-3/inner/user.py").write_text(USER, "utf-8")
+    alone = run(around, is_cached=False)
+    assert len({Path(finding.site.path).parent for finding in alone.findings}) == 10
+    for jobs in (1, 2, 2, 3):
+        assert run(around, jobs=jobs) == alone
+    (around / "project-4/carrier.py").write_text(CARRIER.format(enter=HOLDS_NONE), "utf-8")
+    (around / "project-5/user.py").unlink()
+    changed = run(around, is_cached=False)
+    assert changed != alone
+    for jobs in (2, 1, 2):
+        assert run(around, jobs=jobs) == changed
+    (around / "project-6/scopelint.toml").write_text("select = 1\n", "utf-8")
+    for jobs in (1, 2):
+        with pytest.raises(ScopelintError, match=r"project-6.*`select` must be"):
+            run(around, jobs=jobs)
+
+
 def given(project: Path, text: str, name: str = "user.py", *, is_cached: bool = True) -> Report:
     """Return what is said of a project in which a file has another text than on disk."""
     names = (str(project / name),)
