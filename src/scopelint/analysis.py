@@ -378,34 +378,38 @@ def flagged(
     nominated: Mapping[str, Sequence[Nomination]],
     planner: Planner | None = None,
 ) -> Iterator[Finding]:
-    """Yield the findings of what is nominated, with their fixes."""
+    """Yield the findings among what is nominated."""
     if not nominated:
         return
     from scopelint.suppress import fingerprinted
 
-    root = files.project.root
+    # An application on asyncio has dozens of notes, and plans cost more than findings; without
+    # one, the facts have to do.
+    def is_planned(nomination: Nomination) -> bool:
+        return nomination.level is not Level.NOTE or nomination.code in files.by_name
 
-    def plan(nomination: Nomination, text: str) -> Fix | str | None:
-        nonlocal planner
-        # An application on asyncio has dozens of notes, and plans cost more than findings.
-        if nomination.level is Level.NOTE and nomination.code not in files.by_name:
-            return None
-        if nomination.is_quoted or nomination.offer is None:
-            place = nomination.place
-            return f"{_NO_FIX[nomination.code]} ({place.path}:{place.span.line})"
-        # LibCST takes a tenth of a second to import, which notes need not spend.
+    planned = {path: list(filter(is_planned, each)) for path, each in nominated.items()}
+    if any(planned.values()):
         with files.clock.during(Stage.LOADING):
-            from scopelint.flag import confirmed
+            from scopelint.flag import flag
 
             planner = planner or planner_for(files, index)
+
+    def plan(nomination: Nomination) -> Fix | str:
+        assert planner is not None
+        if nomination.offer is None:
+            place = nomination.place
+            return f"{_NO_FIX[nomination.code]} ({place.path}:{place.span.line})"
         with files.clock.during(Stage.PLANNING):
-            return confirmed(nomination, text, planner.fix(nomination.offer))
+            return planner.fix(nomination.offer)
 
     for path, nominations in nominated.items():
         with files.clock.during(Stage.FLAGGING):
-            text = files.text(path)
+            text, root = files.text(path), files.project.root
             files.clock.count(Stage.FLAGGING, len(text))
-            findings = [each.finding(root, plan(each, text)) for each in nominations]
+            findings = [each.finding(root) for each in nominations if not is_planned(each)]
+            if planned[path]:
+                findings += flag(text, planned[path], root, plan)
             found = list(fingerprinted(findings, text))
         yield from found
 

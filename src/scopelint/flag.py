@@ -1,35 +1,58 @@
-"""Tests the shape of a nominated site that gets a fix, in the LibCST tree of its file."""
+"""Looks at nominated sites in their file's LibCST tree, and makes findings of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import libcst as cst
 
 from scopelint.codemods import UnreadableError
 from scopelint.codemods.trees import tree_of
+from scopelint.facts import Anchor
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, STACK_CLOSERS, STACK_FILLERS
 from scopelint.libraries.containers import ADDERS
-from scopelint.model import Fix
+from scopelint.model import Finding, Fix
 from scopelint.rule import Nomination, Shape
 
 _OPERATIONS = ENTER_METHODS | EXIT_METHODS | STACK_CLOSERS | STACK_FILLERS
 
 
-def confirmed(nomination: Nomination, text: str, fix: Fix | str) -> Fix | str:
-    """Return the fix of a site whose node has the right shape, else the reason of a refusal.
+def flag(
+    text: str,
+    nominations: Sequence[Nomination],
+    root: str,
+    plan: Callable[[Nomination], Fix | str | None] = lambda _: None,
+) -> Iterator[Finding]:
+    """Yield the findings of one file, for those nominated sites whose node has the right shape.
 
-    ``text`` is that of the file. The facts are enough for a finding, but not to change code.
+    ``plan`` gives the fix that is offered, or the reason why it is refused, if there is to be one.
+    What LibCST cannot read stays a finding, with ``fix_refused`` saying so.
     """
-    if isinstance(fix, str):
-        return fix
     try:
-        node = tree_of(nomination.place.path, text).at(nomination.anchor)
+        confirmed = _confirmed(text, nominations)
     except UnreadableError as error:
-        return str(error)
-    if node is None or not _has_shape(node, nomination.shape):
-        return f"LibCST sees something other there than {nomination.shape.value}"
-    return fix
+        for nomination in nominations:
+            yield nomination.finding(root, str(error))
+        return
+    for nomination in confirmed:
+        yield nomination.finding(root, None if nomination.is_quoted else plan(nomination))
+
+
+def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nomination]:
+    wanted: dict[Anchor, list[Nomination]] = {}
+    for nomination in nominations:
+        wanted.setdefault(nomination.anchor, []).append(nomination)
+    try:
+        tree = tree_of(nominations[0].place.path, text)
+        found = {anchor: tree.at(anchor) for anchor in wanted}
+    except RecursionError as error:
+        raise UnreadableError("the file nests too deeply for a fix") from error
+    return [
+        nomination
+        for anchor, node in found.items()
+        for nomination in wanted[anchor]
+        if nomination.is_quoted or (node is not None and _has_shape(node, nomination.shape))
+    ]
 
 
 def _has_shape(node: cst.CSTNode, shape: Shape) -> bool:

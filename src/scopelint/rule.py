@@ -14,7 +14,7 @@ from scopelint.model import Finding, Fix, Level, Record, Related, Site
 
 
 class Shape(enum.Enum):
-    """What the node of a nominated site must look like in the source to be changed."""
+    """What the node of a nominated site must look like in the source."""
 
     ENTER_OR_EXIT = "a call of an enter or exit method"
     CLOSE = "a call of an exit method, or one that closes a stack"
@@ -54,7 +54,7 @@ class Offer(Record, frozen=True):
 
 
 class Nomination(Record, frozen=True):
-    """A site that a rule wants to report; its node must have the expected shape to be changed."""
+    """A site that a rule wants to report, if its node has the expected shape."""
 
     code: str
     name: str

@@ -96,9 +96,15 @@ def explain(
     verdicts += [
         _suppressed(each, site, told) for each in outcome.suppressed if _tells(each.finding, site)
     ]
+    became = [*outcome.findings, *(each.finding for each in outcome.suppressed)]
+    confirmed = {(finding.code, finding.site, finding.message) for finding in became}
     for word in words:
         if isinstance(word, Silence):
             verdicts.extend(_silent(index, word, site))
+        elif concerns(word, site, index):
+            if (word.code, index.modules.at(word.place), word.message) not in confirmed:
+                reason = f"what the facts took for {word.shape.value} is none"
+                verdicts.append(Verdict(word.code, word.name, None, reason))
     speaking = {verdict.code for verdict in verdicts}
     return Explanation(
         site=site,
