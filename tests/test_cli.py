@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from scopelint import __version__
+from scopelint.cli import terminal
 from scopelint.clock import Stage
 from scopelint.config import OutputFormat
 
@@ -203,6 +204,22 @@ def test_closed_streams_change_nothing_but_what_is_seen(
     shell = f'"{sys.executable}" -m scopelint {words} {closed}'
     result = subprocess.run(shell, shell=True, cwd=dirty, capture_output=True, check=False)
     assert (result.returncode, b"Traceback" in result.stderr) == (open_code, False)
+
+
+def test_an_interrupt_while_the_progress_bar_starts_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    def interrupted(self: Console, hook: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Console, "push_render_hook", interrupted)
+    monkeypatch.setattr(terminal, "_SECONDS_BEFORE_PROGRESS", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with pytest.raises(KeyboardInterrupt), terminal.ProgressBar(is_wanted=True) as bar:
+        bar.update(1, 2)
+    assert capsys.readouterr().err.endswith("\x1b[?25h")
 
 
 def test_closed_standard_input_is_an_empty_file(project: Path) -> None:

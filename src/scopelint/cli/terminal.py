@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -82,7 +83,10 @@ class ProgressBar:
         traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            # Who interrupts it while it starts leaves it without some of what it takes away.
+            with contextlib.suppress(IndexError):
+                self._bar.stop()
+            self._bar.console.show_cursor()
 
     def update(self, done: int, total: int) -> None:
         """Show how much of the work is done."""
