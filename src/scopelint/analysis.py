@@ -50,6 +50,7 @@ def analyzed(files: Files) -> Outcome:
         index = index_of(files)
         nominated = nominated_in(files, index)
     kept, suppressed = settled(files, flagged(files, index, nominated))
+    index.close()
     return Outcome(tuple(kept), tuple(suppressed), files.failed())
 
 
