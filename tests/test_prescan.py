@@ -333,6 +333,7 @@ def test_what_no_store_looks_like_is_not_found(code: str) -> None:
         "x.held",
         "x. held()",
         "(x.\n held)",
+        "(x.  # one\n  # two\n  held)",
         "x.\\\n  held = 1",
         "raise x from y.held",
         "f'{x.held}'",

@@ -263,6 +263,7 @@ _STORED = re.compile(rb"[ \t]*(?![ \t]|[.(]|==)[^\n]*=|\s+in\b|\s*" + _ADDED)
 _OWN_STORED = re.compile(rb"[\s\\]*(?:=(?!=)|[:,;)\]\[#]|in\b|" + _ADDED + rb")")
 _NO_TARGET = re.compile(rb"[ \t]*(?:[.(\"'+*/%&|^<>@-]|==)")
 _DEFINED = re.compile(rb"\b(?:def|class|import)[\s\\]+\Z")
+_REMARK = re.compile(rb"#[^\n]*")
 _BOUND = re.compile(rb"\bas\s+[\w.]+\.\Z")
 _CALLED = re.compile(rb"\s*\(")
 # `class Other(name)`, `import name as other`, `other = name`.
@@ -333,9 +334,17 @@ def _is_imported(raw: bytes, start: int, end: int) -> bool:
 
 
 def _is_attribute(raw: bytes, start: int, end: int) -> bool:
-    if not raw[max(0, start - _BEFORE) : start].rstrip(b"\\ \t\r\n").endswith(b"."):
-        return False
+    before = raw[max(0, start - _BEFORE) : start]
+    if not _ends_in_dot(before):
+        # Comments may stand between a dot and the name on a later line.
+        begins_line = not before.rpartition(b"\n")[2].strip()
+        if not begins_line or not _ends_in_dot(_REMARK.sub(b"", before)):
+            return False
     return _PACKAGE.match(raw, raw.rfind(b"\n", 0, start) + 1, start) is None
+
+
+def _ends_in_dot(raw: bytes) -> bool:
+    return raw.rstrip(b"\\ \t\r\n").endswith(b".")
 
 
 def _is_defined(raw: bytes, start: int, end: int) -> bool:
