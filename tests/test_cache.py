@@ -343,6 +343,16 @@ def test_what_a_killed_run_leaves_behind_changes_nothing(project: Path) -> None:
     assert run(project) == plain
 
 
+def test_an_interrupt_leaves_nothing_behind(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: str, other: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(project)
+    assert [path.name for path in (project / ".scopelint_cache").iterdir()] == [".gitignore"]
+
+
 def test_a_run_that_is_killed_at_any_moment_changes_nothing(project: Path) -> None:
     command = [sys.executable, "-m", "scopelint", "check", str(project)]
     started = time.monotonic()

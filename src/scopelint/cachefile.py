@@ -130,6 +130,9 @@ class CacheFile:
             self.close()
             os.replace(partial, self._path)
         except OSError:
+            return
+        finally:
+            # An interrupt may come at any time, too.
             if os.path.exists(partial):
                 os.unlink(partial)
 
