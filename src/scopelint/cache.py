@@ -172,16 +172,6 @@ class ProjectMemory:
                 return self._selected(run, read(run.outcome))
         return None
 
-    def as_before(self, asked: str) -> bytes | None:
-        """Return the outcome of an earlier run of which nothing at all has changed, as bytes."""
-        if self._changed or self._is_stale or self.project.named:
-            return None
-        is_whole = len(self.project.selected) == len(self.project.files)
-        for run in self._runs:
-            if is_whole and run.asked == asked and run.selected is None and not run.named:
-                return run.outcome
-        return None
-
     def unread(self) -> Sequence[str]:
         """Return the files named one by one of which the earlier run cannot say that they parse."""
         if self._told is None:

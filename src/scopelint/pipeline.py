@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from scopelint import source
-from scopelint.cache import FOLDER, ProjectMemory, read
+from scopelint.cache import FOLDER, ProjectMemory
 from scopelint.clock import Clock, Stage
 from scopelint.config import (
     Config,
@@ -29,7 +29,6 @@ from scopelint.outcomes import (
     repeated,
     settings_for,
 )
-from scopelint.workers import one_by_one
 
 if TYPE_CHECKING:
     # A run that finds everything as it was needs neither rules nor parsers nor their values, so
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
 
     _Nominated: TypeAlias = tuple[Files, ProjectIndex, Mapping[str, Sequence[Nomination]]]
 
-# With fewer projects another process costs more than it saves.
-_MANY_PROJECTS = 8
-
 Choose: TypeAlias = "Callable[[Offered], bool]"
 
 
@@ -69,12 +65,9 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
         discovery = _discovery(config, configuration)
     folder = _cache_folder(config, configuration, discovery)
     steps = Steps(discovery, progress, clock)
-    found = _as_before(config, configuration, discovery, folder)
+    found: dict[str, Outcome] = {}
     unknown: dict[str, tuple[ProjectMemory, str]] = {}
     for project in discovery.projects:
-        if project.root in found:
-            clock.count(Stage.DISCOVERY, files=len(project.files))
-            continue
         if not project.files:
             if not project.is_nested:
                 settings_for(project, configuration)
@@ -97,26 +90,6 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
     with clock.during(Stage.REPORT):
         report = _report(config, discovery, outcomes, _given(config, discovery))
         return _compared(report, config, configuration, discovery)
-
-
-def _as_before(
-    config: Config,
-    configuration: Configuration,
-    discovery: source.Discovery,
-    folder: str | None,
-) -> dict[str, Outcome]:
-    """Return what other processes know of the projects among many in which nothing changed."""
-    projects = {project.root: project for project in discovery.projects if project.files}
-    if len(projects) < _MANY_PROJECTS or folder is None or config.stdin is not None:
-        return {}
-
-    def outcome(root: str) -> bytes | None:
-        memory = ProjectMemory.of(projects[root], folder, {})
-        return memory.as_before(asked_of(config, configuration, projects[root]))
-
-    largest_first = sorted(projects, key=lambda root: (-len(projects[root].files), root))
-    known = one_by_one(outcome, largest_first, config.jobs)
-    return {root: read(raw) for root, raw in known}
 
 
 def _cache_folder(
@@ -276,9 +249,7 @@ def _discovery(config: Config, configuration: Configuration) -> source.Discovery
 
     sieve_at(configuration.here)
     given = config.paths[0] if config.stdin is not None else None
-    return source.discover(
-        config.paths, sieve_at, given, functools.partial(one_by_one, jobs=config.jobs)
-    )
+    return source.discover(config.paths, sieve_at, given)
 
 
 def why(path: str, line: int) -> tuple[Explanation, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,8 +19,6 @@ _PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 # `pyproject.toml` marks a project, so that a directory with one is walked on its own.
 SETTINGS_FILES = (".scopelint.toml", "scopelint.toml")
 _WHEEL = ".dist-info"
-# With fewer projects another process costs more than it saves.
-_MANY_ROOTS = 8
 _VCS_DIRECTORIES = (".git", ".hg")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
@@ -79,7 +76,6 @@ class Sieve(NamedTuple):
 
 
 SieveAt = Callable[[str], Sieve]
-Spread = Callable[[Callable[[str], bytes | None], Sequence[str]], Iterable[tuple[str, bytes]]]
 
 
 class _Directory(NamedTuple):
@@ -97,16 +93,12 @@ class _Directory(NamedTuple):
 
 
 def discover(
-    paths: Sequence[str],
-    sieve_at: SieveAt = lambda _: Sieve(),
-    given: str | None = None,
-    spread: Spread = lambda work, roots: (),
+    paths: Sequence[str], sieve_at: SieveAt = lambda _: Sieve(), given: str | None = None
 ) -> Discovery:
     """Group the named files and directories by project, and find all files of each project.
 
     ``sieve_at`` is asked at the root of a project and wherever a directory has settings of its own.
-    ``given`` is the one of the paths that need not exist, because its text is at hand. ``spread``
-    gives what other processes find in the roots of many projects.
+    ``given`` is the one of the paths that need not exist, because its text is at hand.
     """
     existing = [path for path in paths if path == given or os.path.exists(path)]
     failures = [_missing(path) for path in paths if path not in existing]
@@ -114,23 +106,14 @@ def discover(
     projects: dict[str, Project] = {}
     groups = _by_root(named)
     own_roots = set(groups)
-
-    def found_in(root: str) -> bytes | None:
-        project, failed, nested = _project(root, groups[root], sieve_at)
-        return None if failed else marshal.dumps((tuple(project), nested))
-
     while pending := sorted(groups.keys() - projects.keys()):
-        ahead = dict(spread(found_in, pending)) if len(pending) >= _MANY_ROOTS else {}
         for root in pending:
-            if root in ahead:
-                fields, nested = marshal.loads(ahead[root])
-                project = Project._make(fields)
-            else:
-                project, failed, nested = _project(root, groups[root], sieve_at)
-                failures.extend(failed)
+            project, walked = _project(root, groups[root], sieve_at)
             projects[root] = project._replace(is_nested=root not in own_roots)
-            for path in nested:
-                groups.setdefault(path, []).append(path)
+            failures.extend(directory.failure for directory in walked if directory.failure)
+            for nested in walked:
+                if nested.is_nested_root:
+                    groups.setdefault(nested.path, []).append(nested.path)
     by_path = {failure.path: failure for failure in failures}
     return Discovery(
         tuple(projects[root] for root in sorted(projects)),
@@ -140,8 +123,8 @@ def discover(
 
 def _project(
     root: str, named: Sequence[str], sieve_at: SieveAt
-) -> tuple[Project, list[Failure], list[str]]:
-    """Return a project, what failed in the directories that are named, and the roots in them."""
+) -> tuple[Project, list[_Directory]]:
+    """Return a project, and what was walked of the directories that are named."""
     named_directories = [path for path in named if os.path.isdir(path)]
     named_files = set(named) - set(named_directories)
     walked = _walk_all(root, named_directories, sieve_at)
@@ -155,8 +138,8 @@ def _project(
     if root in named_directories:
         selected = frozenset(files)
     else:
-        below = (name for path, name in names.items() if prefixes and path.startswith(prefixes))
-        selected = frozenset(name[start:] for name in chosen.union(below))
+        inside = (name for path, name in names.items() if prefixes and path.startswith(prefixes))
+        selected = frozenset(name[start:] for name in chosen.union(inside))
     project = Project(
         root,
         files=tuple(sorted(files)),
@@ -165,9 +148,7 @@ def _project(
         settings=tuple(d.path for d in walked if d.has_settings),
     )
     # A directory nobody named, say a database's own one in the checkout, is nobody's concern here.
-    inside = [d for d in walked if _prefix(d.path).startswith(prefixes)]
-    failed = [directory.failure for directory in inside if directory.failure]
-    return project, failed, [directory.path for directory in inside if directory.is_nested_root]
+    return project, [d for d in walked if _prefix(d.path).startswith(prefixes)]
 
 
 def _walk_all(root: str, named_directories: Sequence[str], sieve_at: SieveAt) -> list[_Directory]:
