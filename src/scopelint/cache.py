@@ -302,22 +302,27 @@ class ProjectMemory:
         self._changed = {}
         self._entries = known if table.files == files else {path: known.get(path) for path in files}
         prefix = f"{self.project.root}/"
+        look, given = os.stat, self._given
+        # Most runs go through it for every file, and do nothing else.
         for path, plain in self._entries.items():
-            if path in self._given:
-                self._stats[path] = (0, len(self._given[path]), 0)
+            if given and path in given:
+                self._stats[path] = (0, len(given[path]), 0)
                 self._changed[path] = None
                 continue
             try:
-                stat = os.stat(prefix + path)
+                stat = look(prefix + path)
             except OSError:
                 self._changed[path] = None
                 continue
-            state = (stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns)
-            if plain is None or plain[:3] != state:
-                self._stats[path] = state
-                self._entries[path] = self._compared(
-                    path, None if plain is None else Entry._make(plain)
-                )
+            if (
+                plain is None
+                or plain[0] != stat.st_mtime_ns
+                or plain[1] != stat.st_size
+                or plain[2] != stat.st_ctime_ns
+            ):
+                self._stats[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns)
+                entry = None if plain is None else Entry._make(plain)
+                self._entries[path] = self._compared(path, entry)
         if table.files == files:
             self._runs = list(table.runs)
             for run in self._runs:
