@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from harness import Fixture, fix, fixtures, lint
 
+from scopelint.fix import planner_of
 from scopelint.helper import DEFAULT_NAME
 from scopelint.model import Offered
+from scopelint.rule import Repair
 
 ALL = [fixture for fixture in fixtures() if not fixture.is_quiet]
 
@@ -46,6 +48,11 @@ def test_a_fixture_is_fixed_as_its_golden_shows(
     assert {path: (root / path).read_text("utf-8") for path in after} == after
     again = fix(root)
     assert (again.applied, again.changes) == ((), ())
+
+
+def test_every_repair_has_a_planner() -> None:
+    planners = [planner_of(repair) for repair in Repair]
+    assert len(set(planners)) == len(Repair)
 
 
 def test_every_golden_belongs_to_a_fixture() -> None:

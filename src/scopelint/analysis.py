@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scopelint import source
@@ -83,37 +82,43 @@ class Chosen:
         return self._codes[path]
 
 
-@dataclass(slots=True)
 class Files:
     """The files of one project: what was read of them, and which could not be.
 
     ``by_name`` are the codes that the run selects by name: only their notes are fixed.
     """
 
-    project: source.Project
-    settings: ProjectSettings
-    chosen: Chosen
-    is_sifted: bool
-    memory: ProjectMemory
-    by_name: frozenset[str] = frozenset()
-    clock: Clock = field(default_factory=Clock)
-    seeds: list[str] = field(default_factory=list)
-    commented: list[str] = field(default_factory=list)
-    failures: dict[str, Failure] = field(default_factory=dict)
-    _kept: dict[str, bytes] = field(default_factory=dict)
-    _kept_bytes: int = 0
-    _sizes: dict[str, int] = field(default_factory=dict)
-    _written: Words = field(default_factory=Words)
-    _searches: int = 0
-    _facts: dict[str, ModuleFacts | None] = field(default_factory=dict)
-    _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
-    _shown: dict[tuple[str, Look], set[str]] = field(default_factory=dict)
-    _names: ModuleNames = field(init=False)
-    _sifter: Sifter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._names = ModuleNames(self.project.files)
-        self._sifter = Sifter(self.memory)
+    def __init__(
+        self,
+        project: source.Project,
+        settings: ProjectSettings,
+        chosen: Chosen,
+        memory: ProjectMemory,
+        *,
+        is_sifted: bool,
+        by_name: frozenset[str],
+        clock: Clock,
+    ) -> None:
+        self.project = project
+        self.settings = settings
+        self.chosen = chosen
+        self.memory = memory
+        self.is_sifted = is_sifted
+        self.by_name = by_name
+        self.clock = clock
+        self.seeds: list[str] = []
+        self.commented: list[str] = []
+        self.failures: dict[str, Failure] = {}
+        self._kept: dict[str, bytes] = {}
+        self._kept_bytes = 0
+        self._sizes: dict[str, int] = {}
+        self._written = Words()
+        self._searches = 0
+        self._facts: dict[str, ModuleFacts | None] = {}
+        self._identifiers: dict[str, frozenset[str]] = {}
+        self._shown: dict[tuple[str, Look], set[str]] = {}
+        self._names = ModuleNames(project.files)
+        self._sifter = Sifter(memory)
 
     def give(self, given: Mapping[str, bytes]) -> None:
         """Take these bytes for what stands in some files."""
@@ -290,7 +295,15 @@ class Files:
         project = self.project._replace(files=names)
         memory = ProjectMemory(project, None)
         chosen, by_name = self.chosen, self.by_name
-        changed = Files(project, self.settings, chosen, self.is_sifted, memory, by_name)
+        changed = Files(
+            project,
+            self.settings,
+            chosen,
+            memory,
+            is_sifted=self.is_sifted,
+            by_name=by_name,
+            clock=Clock(),
+        )
         changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
         changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
         changed.seeds = [path for path in self.seeds if path not in texts]

@@ -154,7 +154,15 @@ def opened(
     chosen = Chosen({path: configuration.at(path) for path in (project.root, *project.settings)})
     by_name = frozenset(c for c, name in names_of_rules().items() if {c, name} & set(config.select))
     settings = settings_for(project, configuration)
-    files = Files(project, settings, chosen, config.prescan, memory, by_name, steps.clock)
+    files = Files(
+        project,
+        settings,
+        chosen,
+        memory,
+        is_sifted=config.prescan,
+        by_name=by_name,
+        clock=steps.clock,
+    )
     files.give(given)
     with steps.clock.during(Stage.READING):
         for _ in files.sift(ahead):

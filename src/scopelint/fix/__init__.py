@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,19 +12,6 @@ from scopelint.codemods import Import, RefusedError, Rewritten, UnreadableError
 from scopelint.codemods.clashes import check_names
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import parse
-from scopelint.fix import (
-    advice,
-    carrier,
-    endings,
-    equivalents,
-    exits,
-    handle,
-    inplace,
-    keep,
-    lifespan,
-    owner,
-    stack,
-)
 from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.patches import check_patches
 from scopelint.fix.workspace import Plan, Workspace
@@ -34,23 +22,33 @@ from scopelint.rule import Offer, Repair
 # A reason begins with a place, or ends with one.
 _PLACE = re.compile(r"^\S+:\d+: |\([^()]+\)$")
 
-__all__ = ["PLANNERS", "Planner", "Workspace", "agree", "contents"]
+__all__ = ["Planner", "Workspace", "agree", "contents", "planner_of"]
 
-PLANNERS: Mapping[Repair, Callable[[Workspace, Offer], Plan]] = {
-    Repair.OWNER: owner.plan,
-    Repair.CONTEXT_MANAGER: lifespan.plan,
-    Repair.FORWARD: exits.plan_forward,
-    Repair.OWN_SHIELD: exits.plan_shield,
-    Repair.OWNED_STACK: stack.plan,
-    Repair.OWNED_CARRIER: carrier.plan,
-    Repair.IN_PLACE: inplace.plan,
-    Repair.HANDLE: handle.plan,
-    Repair.EQUIVALENT: equivalents.plan,
-    Repair.KEEP: keep.plan,
-    Repair.ACLOSING: endings.plan_closing,
-    Repair.REVERSE: endings.plan_reverse,
-    Repair.CHANNEL: advice.plan_channel,
+# The module that plans a repair and its function; most runs need few of them.
+_PLANNERS: Mapping[Repair, tuple[str, str]] = {
+    Repair.OWNER: ("owner", "plan"),
+    Repair.CONTEXT_MANAGER: ("lifespan", "plan"),
+    Repair.FORWARD: ("exits", "plan_forward"),
+    Repair.OWN_SHIELD: ("exits", "plan_shield"),
+    Repair.OWNED_STACK: ("stack", "plan"),
+    Repair.OWNED_CARRIER: ("carrier", "plan"),
+    Repair.IN_PLACE: ("inplace", "plan"),
+    Repair.HANDLE: ("handle", "plan"),
+    Repair.EQUIVALENT: ("equivalents", "plan"),
+    Repair.KEEP: ("keep", "plan"),
+    Repair.ACLOSING: ("endings", "plan_closing"),
+    Repair.REVERSE: ("endings", "plan_reverse"),
+    Repair.CHANNEL: ("advice", "plan_channel"),
 }
+
+
+def planner_of(repair: Repair) -> Callable[[Workspace, Offer], Plan]:
+    """Return what plans a repair."""
+    module, name = _PLANNERS[repair]
+    planner: Callable[[Workspace, Offer], Plan] = getattr(
+        importlib.import_module(f"scopelint.fix.{module}"), name
+    )
+    return planner
 
 
 @dataclass(slots=True)
@@ -74,7 +72,7 @@ class Planner:
 
     def _planned(self, offer: Offer) -> Fix | str:
         try:
-            plan = PLANNERS[offer.repair](self.workspace, offer)
+            plan = planner_of(offer.repair)(self.workspace, offer)
             edited = {
                 path: edits_between(self.workspace.text(path) or "", text)
                 for path, text in contents(self.workspace, [plan]).items()
