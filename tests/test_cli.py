@@ -195,6 +195,34 @@ def test_a_closed_pipe_is_no_error(dirty: Path) -> None:
     assert (result.returncode, result.stderr) == (1, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="it takes a device that is full")
+@pytest.mark.parametrize("words", ["--version", "--help", "check --help", "rule SCP102"])
+def test_a_full_disk_is_told_in_a_sentence(dirty: Path, words: str) -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "scopelint", *words.split()],
+            cwd=dirty,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.endswith("o space left on device\n")
+
+
+def test_a_working_directory_that_is_gone_is_told_in_a_sentence(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone');"
+        "from scopelint.cli import main; sys.argv[1:] = ['check']; sys.exit(main())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False, text=True
+    )
+    assert (result.returncode, result.stderr) == (2, "error: the working directory is gone\n")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "<&-"])
 @pytest.mark.parametrize("words", ["check", "check gone", "check --output-format json", "fix"])
 def test_closed_streams_change_nothing_but_what_is_seen(

@@ -30,6 +30,14 @@ def main() -> int:
     except ScopelintError as error:
         complain(f"error: {error}")
         return BROKEN
+    except OSError as error:
+        # It is the system's matter, not ours.
+        if isinstance(error, FileNotFoundError) and error.filename is None:
+            complain("error: the working directory is gone")
+        else:
+            about = f": {error.filename}" if error.filename else ""
+            complain(f"error: {error.strerror or error}{about}")
+        return BROKEN
     except Exception:
         # Only here is it imported: a run that works needs no traceback.
         import traceback
