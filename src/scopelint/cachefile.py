@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import marshal
 import os
@@ -180,7 +181,15 @@ def _own_state() -> str:
             elif entry.name.endswith(".py"):
                 stat = entry.stat()
                 newest, total = max(newest, stat.st_mtime_ns), total + stat.st_size
-    return f"{newest} {total}"
+    return f"{newest} {total} {_libcst_state()}"
+
+
+def _libcst_state() -> int:
+    """Return what changes with the LibCST that is installed, without importing it."""
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            return os.stat(f"{folder}/libcst/_version.py").st_mtime_ns
+    return 0
 
 
 def _make(folder: str) -> None:
