@@ -287,6 +287,14 @@ def test_a_link_to_itself_leads_nowhere(project: Path) -> None:
     assert failures(checked(project / "self.py")) == [("self.py", "no such file or directory")]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="it takes a system with named pipes")
+def test_a_pipe_is_not_waited_for(project: Path) -> None:
+    os.mkfifo(project / "pipe.py")
+    (failure,) = check(Config((str(project / "pipe.py"),))).failures
+    assert failure.message == "cannot be read: it is no regular file"
+    assert not check(Config((str(project),))).failures
+
+
 def test_a_file_may_disappear_before_it_is_read(project: Path) -> None:
     gone = project / "gone.py"
     gone.write_text(MANUAL, "utf-8")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from harness import Fixture, fixtures
 
-from scopelint import outcomes, source, workers
+from scopelint import cachefile, outcomes, source, workers
 from scopelint.config import Config
 from scopelint.outcome import Report, ScopelintError
-from scopelint.pipeline import check
+from scopelint.pipeline import check, fix
 
 CARRIER = """
 import anyio
@@ -155,6 +155,33 @@ def test_standard_input_uses_the_cache_and_leaves_it_as_it_was(project: Path) ->
     assert cache_of(project).read_bytes() == before
     assert given(project, on_disk) == run(project, project / "user.py", is_cached=False)
     assert run(project) == run(project, is_cached=False)
+
+
+@pytest.mark.parametrize("fixture", fixtures()[::9], ids=lambda fixture: fixture.name)
+def test_fixes_are_the_same_beside_a_cache_which_they_leave_as_it_was(
+    fixture: Fixture, tmp_path: Path
+) -> None:
+    root = fixture.copy_to(tmp_path)
+    alone = fix(Config((str(root),)), lambda _: True)
+    run(root)
+    before = cache_of(root).read_bytes()
+    assert fix(Config((str(root),), is_cached=True), lambda _: True) == alone
+    assert cache_of(root).read_bytes() == before
+
+
+def test_two_installations_of_one_version_share_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = []
+    for name in ("one", "two"):
+        package = tmp_path / name / "site-packages/scopelint"
+        package.mkdir(parents=True)
+        (package / "cachefile.py").write_text(name, "utf-8")
+        monkeypatch.setattr(cachefile, "__file__", str(package / "cachefile.py"))
+        cachefile._own_state.cache_clear()
+        states.append(cachefile._own_state())
+    cachefile._own_state.cache_clear()
+    assert states[0] == states[1]
 
 
 def test_what_a_process_cannot_do_is_done_without_it() -> None:

@@ -252,6 +252,7 @@ def test_a_file_that_is_named_twice_is_fixed_once(project: Path, names: list[str
     (project / "link.py").symlink_to("a.py")
     result = run(project, "fix", "--unsafe-fixes", *names, str(project / "a.py"))
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "Fixed 2 findings.\nAll checks passed!\n"
+    written = "Wrote _task_owner.py, a new file."
+    assert result.stdout == f"Fixed 2 findings.\n{written}\nAll checks passed!\n"
     assert (project / "link.py").is_symlink()
     assert (project / "a.py").read_text("utf-8") == FIXED

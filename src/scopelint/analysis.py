@@ -293,7 +293,8 @@ class Files:
         """Return the same files with some texts in the place of those on disk, or beside them."""
         names = tuple(sorted({*self.project.files, *texts}))
         project = self.project._replace(files=names)
-        memory = ProjectMemory(project, None)
+        encoded = {path: self._encoded(path, text) for path, text in texts.items()}
+        memory = self.memory.beside(project, encoded)
         chosen, by_name = self.chosen, self.by_name
         changed = Files(
             project,
@@ -302,10 +303,10 @@ class Files:
             memory,
             is_sifted=self.is_sifted,
             by_name=by_name,
-            clock=Clock(),
+            clock=self.clock,
         )
         changed._facts = {path: self._facts[path] for path in self._facts if path not in texts}
-        changed._kept = {**self._kept, **{p: self._encoded(p, t) for p, t in texts.items()}}
+        changed._kept = {**self._kept, **encoded}
         changed.seeds = [path for path in self.seeds if path not in texts]
         changed.commented = [path for path in self.commented if path not in texts]
         changed.failures = {p: self.failures[p] for p in self.failures if p not in texts}

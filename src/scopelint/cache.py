@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -72,9 +73,20 @@ class ProjectMemory:
         if folder is None or not project.files or not _is_text(project):
             return cls(project, None)
         name = os.path.basename(project.root) or "root"
-        path = f"{folder}/{name}-{zlib.crc32(project.root.encode()):08x}"
+        # Several Pythons may look at one project in turn.
+        told = f"{project.root} {sys.version_info[:2]}".encode()
+        path = f"{folder}/{name}-{zlib.crc32(told):08x}"
         unsaved = {p: raw for p, raw in given.items() if _on_disk(f"{project.root}/{p}") != raw}
         memory = cls(project, path, unsaved)
+        memory._load()
+        return memory
+
+    def beside(self, project: source.Project, given: Mapping[str, bytes]) -> ProjectMemory:
+        """Return what is known of a project as this one knows it, with other content of files."""
+        if self._file is None:
+            return ProjectMemory(project, None)
+        memory = ProjectMemory(project, None, {**self._given, **given})
+        memory._file = self._file
         memory._load()
         return memory
 
@@ -360,11 +372,6 @@ class ProjectMemory:
         if path in self._new_facts or self._file is None:
             return self._new_facts.get(path, b"")
         return self._file.facts(self._entry_of(path))
-
-    def close(self) -> None:
-        """Close the file that facts are read from."""
-        if self._file is not None:
-            self._file.close()
 
 
 def written(outcome: Outcome) -> bytes:

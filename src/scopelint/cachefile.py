@@ -75,15 +75,14 @@ class CacheFile:
     """The cache of one project; a damaged one, or that of another tool, is as good as none."""
 
     def __init__(self, path: str, root: str) -> None:
-        self._path = path
+        self.path = path
         self._root = root
-        self._stream: BinaryIO | None = None
         self._start = 0
 
     def table(self) -> Table:
         """Return the first part of the file, an empty table if there is none."""
         try:
-            with open(self._path, "rb") as stream:
+            with open(self.path, "rb") as stream:
                 return self._table(stream)
         except (OSError, ValueError, EOFError, TypeError):
             return Table()
@@ -108,10 +107,10 @@ class CacheFile:
         if not entry.length:
             return b""
         try:
-            # Most runs need none.
-            self._stream = self._stream or open(self._path, "rb")  # noqa: SIM115 - kept open
-            self._stream.seek(self._start + entry.offset)
-            raw = self._stream.read(entry.length)
+            # It is not kept open: another run may replace it, and few files' facts are read.
+            with open(self.path, "rb") as stream:
+                stream.seek(self._start + entry.offset)
+                raw = stream.read(entry.length)
         except OSError:
             return b""
         return raw if zlib.crc32(raw) == entry.checksum else b""
@@ -123,13 +122,12 @@ class CacheFile:
 
         A folder that cannot be written to is left alone.
         """
-        partial = f"{self._path}.{os.getpid()}"
+        partial = f"{self.path}.{os.getpid()}"
         try:
-            _make(os.path.dirname(self._path))
+            _make(os.path.dirname(self.path))
             with open(partial, "wb") as stream:
                 stream.writelines(self._parts(files, known, runs))
-            self.close()
-            os.replace(partial, self._path)
+            os.replace(partial, self.path)
         except OSError:
             return
         finally:
@@ -156,12 +154,6 @@ class CacheFile:
         yield raw
         yield from blobs
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
 
 def _stamp(root: str) -> bytes:
     """Return what the cache of another tool, Python or project does not begin with."""
@@ -171,9 +163,14 @@ def _stamp(root: str) -> bytes:
 
 @functools.cache
 def _own_state() -> str:
-    """Return what changes with the tool's own files: a checkout under work has one version."""
+    """Return what changes with the tool: the version does not tell of a checkout under work.
+
+    Two installations of one version share a cache.
+    """
     newest, total = 0, 0
-    pending = [os.path.dirname(__file__)]
+    package = os.path.dirname(__file__)
+    is_checkout = os.path.basename(os.path.dirname(package)) == "src"
+    pending = [package] if is_checkout else []
     while pending:
         for entry in os.scandir(pending.pop()):
             if entry.is_dir():
@@ -185,10 +182,10 @@ def _own_state() -> str:
 
 
 def _libcst_state() -> int:
-    """Return what changes with the LibCST that is installed, without importing it."""
+    """Return what tells the installed LibCST from another version, without importing it."""
     for folder in sys.path:
-        with contextlib.suppress(OSError):
-            return os.stat(f"{folder}/libcst/_version.py").st_mtime_ns
+        with contextlib.suppress(OSError), open(f"{folder}/libcst/_version.py", "rb") as stream:
+            return zlib.crc32(stream.read())
     return 0
 
 

@@ -25,11 +25,16 @@ class Clock:
     """Adds up seconds on the clock, files and bytes by stage; `during` is used in ``with``."""
 
     def __init__(self) -> None:
+        self._started = time.perf_counter()
         self._seconds = dict.fromkeys(Stage, 0.0)
         self._files = dict.fromkeys(Stage, 0)
         self._bytes = dict.fromkeys(Stage, 0)
         self._inside: list[Stage] = []
         self._since = 0.0
+
+    def seconds(self) -> float:
+        """Return the seconds on the clock since it was made."""
+        return time.perf_counter() - self._started
 
     def during(self, stage: Stage) -> _During:
         """Count the time of a ``with`` block for a stage."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import marshal
 from collections.abc import Callable, Iterator, Mapping
@@ -90,14 +89,13 @@ def new_outcomes(
     def outcome(root: str, config: Config, steps: Steps) -> Outcome:
         # What it learns is large, and belongs to the cache from then on.
         memory, asked = unknown.pop(root)
-        with contextlib.closing(memory):
-            files = opened(config, configuration, steps, memory)
-            from scopelint.analysis import analyzed
+        files = opened(config, configuration, steps, memory)
+        from scopelint.analysis import analyzed
 
-            found = analyzed(files)
-            with steps.clock.during(Stage.MEMORY):
-                memory.rest(asked, found)
-                memory.save()
+        found = analyzed(files)
+        with steps.clock.during(Stage.MEMORY):
+            memory.rest(asked, found)
+            memory.save()
         return found
 
     # Every process has its own.

@@ -63,7 +63,7 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
     with clock.during(Stage.DISCOVERY):
         configuration = Configuration(config)
         discovery = _discovery(config, configuration)
-    folder = _cache_folder(config, configuration, discovery)
+    folder = _folder_of(config, configuration, discovery)
     steps = Steps(discovery, progress, clock)
     found: dict[str, Outcome] = {}
     unknown: dict[str, tuple[ProjectMemory, str]] = {}
@@ -92,7 +92,7 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
         return _compared(report, config, configuration, discovery)
 
 
-def _cache_folder(
+def _folder_of(
     config: Config, configuration: Configuration, discovery: source.Discovery
 ) -> str | None:
     """Return where the run keeps what it learns; what nothing marks as a project stays clean."""
@@ -103,7 +103,7 @@ def _cache_folder(
     return configuration.at(roots[0]).cache_folder or f"{home}/{FOLDER}"
 
 
-def fix(config: Config, choose: Choose, progress: Progress | None = None) -> FixReport:
+def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport:
     """Fix what the paths have, in memory: nothing is written; ``choose`` is asked for each fix.
 
     Every round looks at all files and all rules, for a fix may have its effects anywhere. Raises
@@ -114,13 +114,18 @@ def fix(config: Config, choose: Choose, progress: Progress | None = None) -> Fix
     names = names_of_rules()
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
-    steps = Steps(discovery, progress, Clock())
+    folder = _folder_of(config, configuration, discovery)
+    steps = Steps(discovery, None, clock or Clock())
     outcomes: list[Outcome] = []
     texts = dict(_given(config, discovery))
     report = FixReport(Report((), (), 0))
     for project in discovery.projects:
-        files = opened(config, configuration, steps, ProjectMemory(project, None))
-        first = _nominated(files, {})
+        given = {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
+        # What `check` has learnt is used, but nothing is kept.
+        memory = ProjectMemory.of(project, folder, given)
+        files = opened(config, configuration, steps, memory)
+        with steps.clock.during(Stage.RULES):
+            first = _nominated(files, {})
         if not first[-1] and not files.commented:
             failures = unread(files, [*files.seeds, *sorted(project.named)])
             outcomes.append(Outcome((), (), failures))
@@ -286,12 +291,13 @@ def why(path: str, line: int) -> tuple[Explanation, str]:
 
 def _files_around(path: str) -> Files:
     """Return the files of the project of one file, which must be one that rules look at."""
-    config = Config((path,))
+    config = Config((path,), is_cached=True)
     configuration = Configuration(config)
     discovery = _discovery(config, configuration)
     for failure in discovery.failures:
         raise ScopelintError(f"{path}: {failure.message}")
-    memory = ProjectMemory(discovery.projects[0], None)
+    folder = _folder_of(config, configuration, discovery)
+    memory = ProjectMemory.of(discovery.projects[0], folder, {})
     files = opened(config, configuration, Steps(discovery, None, Clock()), memory)
     if len(files.project.named) != 1:
         raise ScopelintError(f"{path} is a directory; name a file")

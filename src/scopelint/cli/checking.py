@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from scopelint.cli.terminal import (
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 def checked(config: Config, write_baseline: str | None = None) -> int:
     """Report what is found, and return the exit code."""
-    started = time.monotonic()
     clock = Clock()
     report = _report(config, clock)
     with clock.during(Stage.REPORT):
@@ -36,11 +34,15 @@ def checked(config: Config, write_baseline: str | None = None) -> int:
 
         accepting.compare(config, report, write_baseline)
     if config.verbose:
-        seconds = time.monotonic() - started
-        files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
-        complain(f"Checked {files} in {seconds:.2f} s.")
-        complain("\n".join(f"  {line}" for line in clock.lines()))
+        tell_time(report, clock)
     return _exit_code(report)
+
+
+def tell_time(report: Report, clock: Clock) -> None:
+    """Say what was checked, and how long it and its stages took."""
+    files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
+    complain(f"Checked {files} in {clock.seconds():.2f} s.")
+    complain("\n".join(f"  {line}" for line in clock.lines()))
 
 
 def cores() -> int:

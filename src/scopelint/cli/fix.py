@@ -17,7 +17,7 @@ def _fix(**options: Any) -> object:  # noqa: ANN401  # click passes every type
     """Fix files and directories, by default the working directory.
 
     Fixes that change behaviour are shown one by one on a terminal; elsewhere they need
-    `--unsafe-fixes`. Notes are fixed only if `--select` names their rule.
+    `--unsafe-fixes`. Notes are fixed only if `--select` names their rule by code or name.
     """
     assert check.command.callback is not None
     others = dict.fromkeys(_NOT_HERE - {"fix"})

@@ -13,7 +13,9 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
+from scopelint.cli.checking import tell_time
 from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
+from scopelint.clock import Clock
 from scopelint.config import Config
 from scopelint.model import (
     Applicability,
@@ -76,14 +78,21 @@ def fix_options(command: Callable[..., int]) -> Callable[..., int]:
 
 def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None]) -> int:
     """Fix what the paths have and return the exit code; ``write_report`` tells what is left."""
+    import gc
+
     from scopelint import pipeline
 
+    # As in a check, trees are large and have no cycles.
+    gc.disable()
     choice = _Choice(
         wishes,
         is_asking=_is_terminal() and not wishes.diff and not config.quiet,
         is_alone=config.stdin is not None,
     )
-    done = pipeline.fix(config, choice.choose)
+    clock = Clock()
+    done = pipeline.fix(config, choice.choose, clock)
+    if config.verbose:
+        tell_time(done.report, clock)
     if config.stdin is not None:
         done = _alone(done)
     changes = [change for group in done.changes for change in group]
@@ -155,7 +164,9 @@ def _tell(
         and config.output_format.is_for_people
         and (wishes.fix_only or done.applied)
     ):
-        write(f"Fixed {_counted(done)}.\n" if is_written else "")
+        new = [c.path for group in done.changes for c in group if c.before is None]
+        told = "".join(f"Wrote {os.path.relpath(path)}, a new file.\n" for path in new)
+        write(f"Fixed {_counted(done)}.\n{told}" if is_written else "")
     if wishes.fix_only:
         _complain_of_failures(done)
     else:

@@ -100,7 +100,7 @@ def discover(
     ``sieve_at`` is asked at the root of a project and wherever a directory has settings of its own.
     ``given`` is the one of the paths that need not exist, because its text is at hand.
     """
-    existing = [path for path in paths if path == given or os.path.exists(path)]
+    existing = [path for path in paths if path == given or _is_file_or_folder(path)]
     failures = [_missing(path) for path in paths if path not in existing]
     named = sorted({_resolved(path) for path in existing})
     projects: dict[str, Project] = {}
@@ -391,7 +391,14 @@ def _posix(path: str) -> str:
     return path.replace(os.sep, "/")
 
 
+def _is_file_or_folder(path: str) -> bool:
+    return os.path.isdir(path) or os.path.isfile(path)
+
+
 def _missing(path: str) -> Failure:
+    if os.path.exists(path):
+        # To read a pipe would wait for who writes to it.
+        return _failure(_posix(os.path.abspath(path)), OSError("it is no regular file"))
     return _failure(_posix(os.path.abspath(path)), FileNotFoundError())
 
 
