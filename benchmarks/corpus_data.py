@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias, TypedDict
 
 # The codes that answer a label; a shape that is not here has no rule yet.
@@ -114,3 +116,12 @@ class RawFinding(RawSite):
 
 
 Findings: TypeAlias = Mapping[Package, Sequence[Found]]
+
+
+def parses(path: Path) -> bool:
+    """Say whether the running Python can parse a file."""
+    try:
+        ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return False
+    return True

@@ -5,7 +5,6 @@ The copies are made in a temporary folder; nothing of the packages is installed,
 
 from __future__ import annotations
 
-import ast
 import difflib
 import enum
 import json
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from corpus_data import ANSWERS, Findings, Found, Label, Package
+from corpus_data import ANSWERS, Findings, Found, Label, Package, parses
 
 from scopelint.model import Applicability
 from scopelint.rules import RULES
@@ -192,7 +191,7 @@ def fixed(tree: Path, folder: Path) -> Fixed:
         left,
         touched,
         (
-            *(f"{path} does not parse" for path in touched if not _parses(copy / path)),
+            *(f"{path} does not parse" for path in touched if not parses(copy / path)),
             *_new_errors(before, after if is_compared else before),
         ),
         "".join(_diff(tree, copy, touched)),
@@ -216,14 +215,6 @@ def _touched(tree: Path, copy: Path) -> Iterator[str]:
         name = path.relative_to(copy).as_posix()
         if not (tree / name).exists() or (tree / name).read_bytes() != path.read_bytes():
             yield name
-
-
-def _parses(path: Path) -> bool:
-    try:
-        ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return False
-    return True
 
 
 def _diff(tree: Path, copy: Path, paths: Sequence[str]) -> Iterator[str]:

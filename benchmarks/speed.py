@@ -9,7 +9,6 @@ in ``--tools``; what is not there is not measured, and the table says so. ``RESU
 from __future__ import annotations
 
 import argparse
-import ast
 import math
 import os
 import platform
@@ -25,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus import unpacked
-from corpus_data import Package
+from corpus_data import Package, parses
 
 HERE = Path(__file__).resolve().parent
 BIG = HERE / "speed" / "packages.txt"
@@ -93,7 +92,7 @@ class Tools:
 
     def flake8(self, folder: Path) -> list[str] | None:
         """Return a run of flake8-async, which reads no folders, and ends where it cannot parse."""
-        files = (str(path) for path in sorted(folder.rglob("*.py")) if _parses(path))
+        files = (str(path) for path in sorted(folder.rglob("*.py")) if parses(path))
         return [self.flake8_async, *files] if self.flake8_async else None
 
     def versions(self) -> Iterator[str]:
@@ -417,14 +416,6 @@ _, status, usage = os.wait4(pid, 0)
 wall, cpu = time.perf_counter() - started, usage.ru_utime + usage.ru_stime
 print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, wall, cpu)
 """
-
-
-def _parses(path: Path) -> bool:
-    try:
-        ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return False
-    return True
 
 
 def timed(command: Sequence[str]) -> Run:
