@@ -438,6 +438,17 @@ def words(records: object) -> frozenset[str]:
     return frozenset(word for text in found for word in _IDENTIFIER.findall(text))
 
 
+def last_word(expression: Expression) -> str:
+    """Return the last word of a name, ``""`` for any other expression."""
+    match expression:
+        case Name(id=word) | Attribute(name=word):
+            return word
+        case Symbol(path=path):
+            return path.rpartition(".")[2]
+        case _:
+            return ""
+
+
 def count(facts: ModuleFacts, expression: Expression) -> int:
     """Return how often an expression occurs in the facts of a file."""
     wanted = msgspec.to_builtins(expression)

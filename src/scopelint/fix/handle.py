@@ -13,7 +13,7 @@ from scopelint.codemods.handle import CONTAINER_METHODS, HANDLE, SPAWN, Tasks, d
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
 from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
-from scopelint.fix.workspace import Plan, Workspace, expressions, last_word
+from scopelint.fix.workspace import Plan, Workspace, expressions
 from scopelint.index.objects import Home, ObjectKey
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
@@ -177,7 +177,7 @@ class _Unit:
                 if any(call.span == span for call, _ in self.starts.values()):
                     return True
                 made = functions(self.workspace, function, where)
-                is_named = last_word(function) in self._maker_names()
+                is_named = facts.last_word(function) in self._maker_names()
                 if is_named and not self._makers().isdisjoint(made):
                     return True
             case facts.Choice(options=options):
@@ -253,7 +253,7 @@ class _Unit:
                 if not isinstance(event, CallEvent):
                     continue
                 function = event.call.function
-                if last_word(function) in names:
+                if facts.last_word(function) in names:
                     where = Where(module.path, number, position)
                     if not makers.isdisjoint(functions(self.workspace, function, where)):
                         yield Anchor(number, AnchorKind.CALL, event.ordinal)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from scopelint import facts
 from scopelint.codemods.shield import Cancellable
 from scopelint.facts import Expression, FrameKind, ModuleFacts
-from scopelint.fix.workspace import Workspace, expressions, last_word
+from scopelint.fix.workspace import Workspace, expressions
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
@@ -63,7 +63,7 @@ def spellings(
     """Yield how an annotation or an event spells something, by its canonical names."""
     words = workspace.spoken(where.path, canonical)
     for expression in expressions(root):
-        if last_word(expression) not in words:
+        if facts.last_word(expression) not in words:
             continue
         for value in workspace.index.inference.values(expression, where):
             if isinstance(value, External) and value.name in canonical:

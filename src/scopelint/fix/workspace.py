@@ -13,11 +13,11 @@ from scopelint.config import ProjectSettings
 from scopelint.facts import (
     Attribute,
     CallEvent,
-    Expression,
     ModuleFacts,
     Name,
     StoreEvent,
     Symbol,
+    last_word,
 )
 from scopelint.index import ProjectIndex
 from scopelint.index.values import Where
@@ -130,17 +130,6 @@ def _aliases_in(module: ModuleFacts) -> Mapping[str, Sequence[str]]:
                 if value and target and value != target:
                     found.setdefault(value, []).append(target)
     return found
-
-
-def last_word(expression: Expression) -> str:
-    """Return the last word of a name, ``""`` for any other expression."""
-    match expression:
-        case Name(id=word) | Attribute(name=word):
-            return word
-        case Symbol(path=path):
-            return path.rpartition(".")[2]
-        case _:
-            return ""
 
 
 def expressions(root: object) -> Iterator[Name | Attribute]:

@@ -100,16 +100,12 @@ def _calls(frame: Frame, makers: set[str]) -> bool:
 def last_name(expression: Expression) -> str:
     """Return the last name of what is called or named, to sort out what cannot matter."""
     match expression:
-        case facts.Name(id=name) | facts.Attribute(name=name):
-            return name
-        case facts.Symbol(path=path):
-            return path.rpartition(".")[2]
         case facts.Subscript(base=base):
             return last_name(base)
         case facts.Call(arguments=(first, *_)):
             return last_name(first)  # `partial(create_task_group)`
         case _:
-            return ""
+            return facts.last_word(expression)
 
 
 def _is_group(inference: Inference, value: Value) -> bool:
