@@ -209,20 +209,8 @@ def _walk(
     while pending:
         path, ignores, sieve = pending.pop()
         prefix = _prefix(path)
-        special: set[str] = set()
-        inner: list[str] = []
-        files: list[str] = []
-        links: list[str] = []
         try:
-            with os.scandir(path) as scan:
-                for entry in scan:
-                    name = entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        inner.append(name)
-                    elif name.endswith(_SUFFIXES) and _is_file(entry):
-                        (links if entry.is_symlink() else files).append(prefix + name)
-                    if name in _SPECIAL or name.endswith(_WHEEL):
-                        special.add(name)
+            special, inner, files, links = _scanned(path, prefix)
         except OSError as error:
             yield _Directory(path, failure=_failure(path, error))
             continue
@@ -256,6 +244,24 @@ def _walk(
                 continue
             if is_whole or path != start or _is_package(child):
                 pending.append((child, ignores, sieve))
+
+
+def _scanned(path: str, prefix: str) -> tuple[set[str], list[str], list[str], list[str]]:
+    """Return the special names in a directory, its directories, and its Python files and links."""
+    special: set[str] = set()
+    inner: list[str] = []
+    files: list[str] = []
+    links: list[str] = []
+    with os.scandir(path) as scan:
+        for entry in scan:
+            name = entry.name
+            if entry.is_dir(follow_symlinks=False):
+                inner.append(name)
+            elif name.endswith(_SUFFIXES) and _is_file(entry):
+                (links if entry.is_symlink() else files).append(prefix + name)
+            if name in _SPECIAL or name.endswith(_WHEEL):
+                special.add(name)
+    return special, inner, files, links
 
 
 def _is_kept(path: str, ignores: tuple[Patterns, ...], sieve: Sieve) -> bool:
