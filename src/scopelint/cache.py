@@ -85,8 +85,7 @@ class ProjectMemory:
         """Return what is known of a project as this one knows it, with other content of files."""
         if self._file is None:
             return ProjectMemory(project, None)
-        memory = ProjectMemory(project, None, {**self._given, **given})
-        memory._file = self._file
+        memory = ProjectMemory(project, self._file.path, {**self._given, **given})
         memory._load()
         return memory
 

@@ -75,6 +75,11 @@ def asked_of(config: Config, configuration: Configuration, project: source.Proje
     return repr((selections, said, bases, project.is_nested, state_of(project.root)))
 
 
+def given_in(config: Config, project: source.Project) -> Mapping[str, bytes]:
+    """Return what stands for files of a project in the place of their content on disk."""
+    return {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
+
+
 def new_outcomes(
     config: Config,
     configuration: Configuration,
@@ -143,7 +148,7 @@ def opened(
 
     steps.tidy()
     project = memory.project
-    given = {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
+    given = given_in(config, project)
     # While processes read, this one loads what comes after.
     ahead = Sifter(memory).ahead(given, config.jobs)
     with steps.clock.during(Stage.LOADING):

@@ -23,6 +23,7 @@ from scopelint.outcomes import (
     Progress,
     Steps,
     asked_of,
+    given_in,
     names_of_rules,
     new_outcomes,
     opened,
@@ -74,8 +75,7 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
             continue
         clock.count(Stage.DISCOVERY, files=len(project.files))
         with clock.during(Stage.MEMORY):
-            given = {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
-            memory = ProjectMemory.of(project, folder, given)
+            memory = ProjectMemory.of(project, folder, given_in(config, project))
             asked = asked_of(config, configuration, project)
             known = memory.outcome(asked)
         if known is None:
@@ -120,9 +120,8 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
     texts = dict(_given(config, discovery))
     report = FixReport(Report((), (), 0))
     for project in discovery.projects:
-        given = {} if config.stdin is None else dict.fromkeys(project.named, config.stdin)
         # What `check` has learnt is used, but nothing is kept.
-        memory = ProjectMemory.of(project, folder, given)
+        memory = ProjectMemory.of(project, folder, given_in(config, project))
         files = opened(config, configuration, steps, memory)
         with steps.clock.during(Stage.RULES):
             first = _nominated(files, {})

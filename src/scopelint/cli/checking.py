@@ -66,12 +66,12 @@ def _report(config: Config, clock: Clock) -> Report:
 def write_report(report: Report, config: Config) -> None:
     """Write a report to where the config says, and what could not be checked to standard error."""
     is_coloured = uses_colour(config.color) and config.output_file is None
-    if not (any(report[:2]) or is_coloured) and config.output_format.is_for_people:
+    is_plain = config.output_format.is_for_people and not (is_coloured or config.statistics)
+    if is_plain and not any(report[:2]):
         # Then there is no need for what writes findings.
-        if not config.statistics:
-            _deliver("" if config.quiet else f"{PASSED}\n", config.output_file)
-            _warn(report, config)
-            return
+        _deliver("" if config.quiet else f"{PASSED}\n", config.output_file)
+        _warn(report, config)
+        return
     from scopelint.report import text
 
     here = os.getcwd().replace(os.sep, "/")
