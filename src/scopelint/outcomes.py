@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import marshal
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -42,15 +41,6 @@ class Steps:
         self._total = sum(len(project.files) for project in discovery.projects)
         self._progress = progress
         self._done = 0
-        self._is_first = True
-
-    def tidy(self) -> None:
-        """Take away what was known of the project before: it refers to itself, and is large."""
-        if not self._is_first:
-            gc.collect()
-            # What is left are modules, which need not be gone over again.
-            gc.freeze()
-        self._is_first = False
 
     def step(self, files: int = 1) -> None:
         """Count files."""
@@ -146,7 +136,6 @@ def opened(
     """Return the files of a project, read for the first time."""
     from scopelint.sifting import Sifter
 
-    steps.tidy()
     project = memory.project
     given = given_in(config, project)
     # While processes read, this one loads what comes after.
