@@ -68,7 +68,7 @@ class CheckOptions(ProjectOptions):
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many processes may read files.  [default: one for each core]",
+    help="How many processes may read files and projects.  [default: one for each core]",
 )
 @click.option(
     "-n", "--no-cache", is_flag=True, envvar="SCOPELINT_NO_CACHE", help="Keep and use no cache."
