@@ -145,9 +145,8 @@ def first_words_of(raw: bytes) -> bytes:
     return b" ".join(word for word in FIRST_WORDS if finds(raw, Look.MENTION, word))
 
 
-# After this many searches of words that are not too many, an index of them pays.
+# After this many searches, an index of the words pays.
 _FEW_SEARCHES = 50
-_SORTED_BYTES = 4_000_000
 
 
 class Words:
@@ -200,7 +199,7 @@ class Words:
 
     def _having(self, word: bytes) -> Iterable[int]:
         self._searches += 1
-        if self._searches < _FEW_SEARCHES or len(self._text) > _SORTED_BYTES:
+        if self._searches < _FEW_SEARCHES:
             return self._search(word)
         if self._numbers is None:
             self._numbers = {}
