@@ -48,7 +48,9 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     running = set(unit.running())
     rewritten: dict[str, Rewritten] = {}
     for path in sorted(unit.paths() | {ref.path for ref in running}):
-        module = workspace.index.modules.known(path)
+        module = workspace.index.modules.facts(path)
+        if module is None:
+            continue
         frames = {ref.frame for ref in running if ref.path == path}
         known = unit.known_in(module)
         if not known.are_there and not frames:
@@ -211,11 +213,11 @@ class _Unit:
     # --- what the codemod has to know -------------------------------------------------
 
     def paths(self) -> set[str]:
-        """Return the files that can name one of the tasks."""
-        found = {self.module.path}
-        for name in sorted(self._names() | self._maker_names()):
-            found |= {module.path for module in self.workspace.index.modules.mentioning(name)}
-        return found
+        """Return the files that can name one of the tasks, or what returns one."""
+        modules = self.workspace.index.modules
+        kept = (key for key in self.tasks if key.home is Home.ATTRIBUTE)
+        using = (modules.using(key.name, key.owner.path) for key in kept)
+        return {self.module.path}.union(*using, *map(modules.mentioned, self._maker_names()))
 
     def _names(self) -> frozenset[str]:
         return frozenset(key.name for key in self.tasks if key.home is Home.ATTRIBUTE)

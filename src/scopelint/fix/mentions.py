@@ -26,6 +26,7 @@ def verdicts(
     objects = workspace.index.objects
     attributes: dict[tuple[int, str], bool | None] = {}
     answers: dict[tuple[int, str], set[bool]] = {}
+    keys = {key for key in keys if _may_be_in(workspace, module, key)}
     for word in sorted({*names, *_names_of(workspace, module, keys)}):
         for expression, where in workspace.mentions(module, word):
             if isinstance(expression, facts.Attribute) and word not in names:
@@ -42,6 +43,14 @@ def verdicts(
         place: None if False in each else True for place, each in answers.items() if True in each
     }
     return {**attributes, **told}
+
+
+def _may_be_in(workspace: Workspace, module: ModuleFacts, key: ObjectKey) -> bool:
+    """Say whether a file can name an object: an attribute by itself only where its class is."""
+    if key.home is not Home.ATTRIBUTE or key.owner.path == module.path:
+        return True
+    named = workspace.mentions(module, key.name)
+    return any(isinstance(expression, facts.Attribute) for expression, _ in named)
 
 
 def _names_of(
