@@ -343,6 +343,16 @@ def test_an_attribute_is_found(code: str) -> None:
     assert finds(f"{code}\n".encode(), Look.ATTRIBUTE, b"held")
 
 
+@pytest.mark.parametrize("code", ["'x.held'", '(x, "held")', "f(held=1)", "f(held\n =1)"])
+def test_a_name_in_a_string_or_of_an_argument_is_found(code: str) -> None:
+    assert finds(f"{code}\n".encode(), Look.NAMED, b"held")
+
+
+@pytest.mark.parametrize("code", ["held()", "x.held", "'a held thing'", "f(held_=1)"])
+def test_a_name_in_code_or_amid_a_string_is_none_to_replace(code: str) -> None:
+    assert not finds(f"{code}\n".encode(), Look.NAMED, b"held")
+
+
 @pytest.mark.parametrize(
     "code",
     ["held.x", "from .held import x", "from a.held import x", "  import a.held", "x = 'held'"],

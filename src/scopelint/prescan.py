@@ -224,7 +224,8 @@ class Look(enum.Enum):
 
     Any mention, a store, a call, a derived class, the import of a package, a call that may be a
     statement of its own, a store through an object's own name or in the body of a class, an
-    attribute, a class or function that surely is all that the module has under the name.
+    attribute, a class or function that surely is all that the module has under the name, the end of
+    a string or the name of an argument.
     """
 
     MENTION = enum.auto()
@@ -236,6 +237,7 @@ class Look(enum.Enum):
     OWN_STORE = enum.auto()
     ATTRIBUTE = enum.auto()
     DEFINED = enum.auto()
+    NAMED = enum.auto()
 
 
 def finds(raw: bytes, look: Look, word: bytes) -> bool:
@@ -274,6 +276,7 @@ _SELF = re.compile(rb"\bself\.\Z")
 _IMPORTED = re.compile(rb"\b(?:from|import)\b.*\Z", re.DOTALL)
 _PACKAGE = re.compile(rb"[ \t]*(?:from|import)[ \t]+[\w.]*\Z")
 _CONTINUED = re.compile(rb"\\\r?\n\Z")
+_NAMED = re.compile(rb"[\"']|\s*=")
 _HEAD = re.compile(rb"(?:async[ \t]+def|def|class)[ \t]+")
 # Where a statement at the top level begins, and not a line that continues one.
 _TOP = re.compile(rb"\n[^\s#)\]}]")
@@ -361,6 +364,10 @@ def _is_defined(raw: bytes, start: int, end: int) -> bool:
     )
 
 
+def _is_named(raw: bytes, start: int, end: int) -> bool:
+    return _NAMED.match(raw, end) is not None
+
+
 def _may_bind(raw: bytes, word: bytes) -> bool:
     """Say whether code outside of definitions may bind a name."""
     start = raw.find(word)
@@ -391,4 +398,5 @@ _LOOKS = {
     Look.OWN_STORE: _is_own_stored,
     Look.ATTRIBUTE: _is_attribute,
     Look.DEFINED: _is_defined,
+    Look.NAMED: _is_named,
 }

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from scopelint.codemods import RefusedError
 from scopelint.fix.workspace import Workspace
 from scopelint.model import Span
+from scopelint.prescan import Look
 from scopelint.source import lines_of
 
 Edits: TypeAlias = Sequence[tuple[Span, str]]
@@ -62,10 +63,10 @@ def _names(text: str) -> Iterator[str]:
 
 
 def _files_with(workspace: Workspace, word: str) -> list[str]:
-    """Return the files that name a word and may replace something."""
+    """Return the files that may replace something and name a word as they do."""
     mentioned = workspace.index.modules.mentioned
     replacing = {path for replacer in _REPLACERS for path in mentioned(replacer)}
-    return [path for path in mentioned(word) if path in replacing]
+    return [path for path in mentioned(word, Look.NAMED) if path in replacing]
 
 
 def _line_of_patch(text: str, module: str, name: str) -> int | None:
@@ -75,15 +76,20 @@ def _line_of_patch(text: str, module: str, name: str) -> int | None:
     `multiple(asyncio, sleep=...)`.
     """
     owner, _, last = name.rpartition(".")
-    if not re.search(rf"{last}(?:[\"']|\s*=)", text):
-        return None  # a quick search, which most files end
-    patterns = [rf"(?:\b{module}|\}}|[\"'])\.{re.escape(name)}[\"']"]
-    if owner:
-        patterns.append(rf"[\"']{re.escape(name)}[\"']")
-    before = rf"(?<!\w){re.escape(owner or module)}[\"']?\s*,\s*"
-    patterns += [
-        rf"{before}(?:\w+\s*=\s*)?[\"']{last}[\"']",
-        rf"\bmultiple\([^()]*?{before}(?:[^()]*,\s*)?{last}\s*=",
-    ]
+    before = rf"{re.escape(owner or module)}[\"']?\s*,\s*"
+    patterns: list[str] = []
+    # To search for what each begins or ends with is quick, and most files have neither.
+    if f'{name}"' in text or f"{name}'" in text:
+        patterns.append(rf"(?:\b{module}|\}}|[\"'])\.{re.escape(name)}[\"']")
+        if owner:
+            patterns.append(rf"[\"']{re.escape(name)}[\"']")
+    if re.search(before, text):
+        before = rf"(?<!\w){before}"
+        patterns += [
+            rf"{before}(?:\w+\s*=\s*)?[\"']{last}[\"']",
+            rf"\bmultiple\([^()]*?{before}(?:[^()]*,\s*)?{last}\s*=",
+        ]
+    if not patterns:
+        return None
     found = re.search("|".join(patterns), text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
