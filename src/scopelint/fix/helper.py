@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import field
 
-from scopelint import facts
 from scopelint.codemods import RefusedError
+from scopelint.facts import ModuleFacts, StoreEvent, Symbol
 from scopelint.fix.workspace import Workspace
 from scopelint.helper import HelperPlace, HelperRefusedError, form_for, place_for, to_write
 from scopelint.model import Record
@@ -52,19 +52,19 @@ def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:
     """Yield the libraries that the package of the helper imports, or the files beside it."""
     folder = place.path.rpartition("/")[0] if place.package is None else place.package
     start = f"{folder}/" if folder else ""
+    modules = workspace.index.modules
     for library in _LIBRARIES:
-        for module in workspace.index.modules.mentioning(library):
-            is_near = module.path.startswith(start)
-            if (
-                is_near
-                and module.path != place.path
-                and any(
-                    isinstance(event, facts.StoreEvent)
-                    and isinstance(event.value, facts.Symbol)
-                    and event.value.path.partition(".")[0] == library
-                    for frame in module.frames
-                    for event in frame.events
-                )
-            ):
-                yield library
-                break
+        near = (path for path in modules.mentioned(library) if path.startswith(start))
+        if any(path != place.path and _imports(modules.facts(path), library) for path in near):
+            yield library
+
+
+def _imports(module: ModuleFacts | None, library: str) -> bool:
+    """Say whether a file imports something of a library."""
+    return module is not None and any(
+        isinstance(event, StoreEvent)
+        and isinstance(event.value, Symbol)
+        and event.value.path.partition(".")[0] == library
+        for frame in module.frames
+        for event in frame.events
+    )
