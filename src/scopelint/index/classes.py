@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from scopelint.index.infer import Inference
 
 _ENTER_ORDER = ("__aenter__", "__enter__", *sorted(MIXIN_METHODS))
+# What Python itself gives an object or a class; who stores it somewhere says little of the others.
+_GIVEN = frozenset({"__class__", "__dict__", "__doc__", "__module__", "__name__", "__qualname__"})
+# As many files can be searched for a word in the time that it takes to read the facts of one.
+_SEARCHED = 100
 
 
 class Classes:
@@ -135,6 +139,8 @@ class Classes:
         They are made by subclasses and their other bases, as for a mix-in, or through anything
         but ``self``.
         """
+        if name in _GIVEN:
+            return ()
         found: dict[Store, None] = {}
         for child in self._storing_subclasses(ref, name):
             found.update(dict.fromkeys(self.attribute_stores(child, name)))
@@ -142,14 +148,20 @@ class Classes:
 
     def _storing_subclasses(self, ref: FrameRef, name: str) -> Iterator[FrameRef]:
         """Yield the subclasses of a class in which, or in whose bases, an attribute is stored."""
-        # A class may have thousands of subclasses, and most names are those of methods.
-        own_name = self._modules.frame(ref).name
-        if self._modules.mentioned(own_name, Look.DERIVED) and (
-            self._modules.mentioned(name, Look.OWN_STORE)
-        ):
+        if self._may_subclasses_store(ref, name):
             for child in sorted(self.subclasses(ref)):
                 if self.attribute_stores(child, name):
                     yield child
+
+    def _may_subclasses_store(self, ref: FrameRef, name: str) -> bool:
+        """Say whether subclasses of a class may store an attribute, by what is cheap to ask.
+
+        A class may have thousands of subclasses, and most names are those of methods.
+        """
+        derived = self._modules.mentioned(self._modules.frame(ref).name, Look.DERIVED)
+        if len(self._modules.mentioned(name)) > _SEARCHED * len(derived):
+            return bool(derived)  # to search all files of that name costs more than to read these
+        return bool(self._modules.mentioned(name, Look.OWN_STORE))
 
     def home(self, ref: FrameRef, name: str) -> FrameRef:
         """Return the class that an attribute belongs to: the furthest base that stores it.
