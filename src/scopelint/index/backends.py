@@ -84,6 +84,10 @@ class Backends:
 
     def excuse(self, module: ModuleFacts) -> str | None:
         """Return why a file that uses asyncio in anyio code may do so, if it may."""
+        question = ("excuse", module.path)
+        return self._inference.once(question, lambda: self._excuse(module), None)
+
+    def _excuse(self, module: ModuleFacts) -> str | None:
         if is_test(module.path):
             return "a test runs on the backend that it is written for"
         twin = self._twin(module.path, THIS_BACKEND, OTHER_BACKEND, "anyio")
