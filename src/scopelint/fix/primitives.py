@@ -35,10 +35,14 @@ def plan(workspace: Workspace, use: Use) -> Plan:
     if not is_late and not _is_in_coroutine(workspace, use.where):
         raise RefusedError(f"before anyio 4.16 it can be made in a running loop only {line}")
     rewritten: dict[str, Rewritten] = {}
-    modules = [workspace.index.modules.known(use.where.path)]
+    paths = [use.where.path]
     if key.home is not Home.LOCAL:
-        modules = list(workspace.index.modules.mentioning(key.name))
-    for module in modules:
+        # Many attributes have the name, and the file that makes the primitive has most uses of it.
+        paths += [path for path in workspace.index.modules.mentioned(key.name) if path != paths[0]]
+    for path in paths:
+        module = workspace.index.modules.facts(path)
+        if module is None:
+            continue
         tree = workspace.tree(module.path)
         result = anyios(tree, _primitive(workspace, module, key, name, use))
         if result.module is not tree.module:
