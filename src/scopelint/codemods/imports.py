@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import libcst as cst
 
 from scopelint.codemods import Import, RefusedError
-from scopelint.codemods.lazy import IndentedBlock
+from scopelint.codemods.lazy import IndentedBlock, statements
 from scopelint.extract import parsed
 from scopelint.source import lines_of
 
@@ -42,47 +41,55 @@ def _lost(before: str, after: str) -> frozenset[str]:
         tree = parsed(after)
     except SyntaxError as error:
         raise RefusedError("the change would not parse") from error
-    used, imported = _names(before)
     lines = lines_of(before)
     gone = Counter(lines) - Counter(lines_of(after))
-    lost = [
+    left = set(_WORD.findall("".join(gone))).intersection(_imported(tree))
+    # Most changes leave another use, and soon come to it.
+    uses = _uses(tree)
+    while left and (use := next(uses, None)):
+        left.discard(use[0])
+    if not left:
+        return frozenset()
+    tree = parsed(before)
+    used: dict[str, list[int]] = {}
+    for name, line in _uses(tree):
+        used.setdefault(name, []).append(line)
+    return frozenset(
         name
-        for name in used.keys() & imported
-        if all(lines[number - 1] in gone for number in used[name])
-    ]
-    # To look at a whole tree is slow, and most changes leave another use.
-    return frozenset(lost) - _names_of(tree)[0].keys() if lost else frozenset()
+        for name in left.intersection(used, _imported(tree))
+        if all(lines[line - 1] in gone for line in used[name])
+    )
 
 
-@functools.lru_cache(maxsize=4)
-def _names(text: str) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
-    return _names_of(parsed(text))
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that code imports."""
+    for node in statements(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
 
 
-def _names_of(tree: ast.AST) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
-    """Return the names that code uses with their lines, and the names that it imports.
+def _uses(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield the names that code uses, with their lines.
 
     Those in strings count, too, for annotations may be quoted.
     """
-    used: dict[str, list[int]] = {}
-    imported: set[str] = set()
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
         match node:
             case ast.Name(id=name):
-                used.setdefault(name, []).append(node.lineno)
+                yield name, node.lineno
             case ast.Constant(value=str(text)):
                 if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
-                    for name in _WORD.findall(text):
-                        used.setdefault(name, []).append(node.lineno)
+                    yield from ((name, node.lineno) for name in _WORD.findall(text))
             case ast.Expr(value=ast.Constant()):
                 continue  # a docstring
-            case ast.alias(name=name, asname=asname):
-                imported.add(asname or name.partition(".")[0])
             case _:
                 pending.extend(ast.iter_child_nodes(node))
-    return used, imported
+
+
+def _used(text: str) -> set[str]:
+    return {name for name, _ in _uses(parsed(text))}
 
 
 # --- taking away ----------------------------------------------------------------------
@@ -93,7 +100,7 @@ def _without(module: cst.Module, lost: frozenset[str]) -> cst.Module:
     left = module.visit(remover)
     assert isinstance(left, cst.Module)
     # An `if TYPE_CHECKING:` that has become empty takes its own import with it.
-    orphaned = remover.conditions - _names(left.code)[0].keys()
+    orphaned = remover.conditions - _used(left.code)
     return _without(left, frozenset(orphaned)) if orphaned else left
 
 
@@ -109,6 +116,10 @@ class _Remover(cst.CSTTransformer):
     def visit_IndentedBlock(self, node: cst.IndentedBlock) -> bool:
         """Look into a block, unless it is known to hold no imports."""
         return not isinstance(node, IndentedBlock) or "import" in (node.text or "import")
+
+    def visit_SimpleStatementLine(self, node: _Line) -> bool:
+        """Look into no line: its imports are looked at when it is left."""
+        return False
 
     def leave_SimpleStatementLine(
         self, original_node: _Line, updated_node: _Line
@@ -178,7 +189,7 @@ class _Remover(cst.CSTTransformer):
             return updated_node
         lines = [*updated_node.leading_lines, *getattr(updated_node.body, "footer", ())]
         if updated_node.orelse is None and not _has_comment(lines):
-            self.conditions |= _names_of(parsed(_code(original_node.test)))[0].keys()
+            self.conditions |= _used(_code(original_node.test))
             self._removed.add(original_node)
             return cst.RemoveFromParent()
         return updated_node.with_changes(body=_passing(updated_node.body))

@@ -230,7 +230,7 @@ def _body(node: _Definition, lines: Sequence[str]) -> _Body | None:
         return None
     if any(lines[number - 1].rstrip("\r\n").endswith("\\") for number in (first, last)):
         return None
-    inner = sum(isinstance(each, _Definition) for each in _statements(node))
+    inner = sum(isinstance(each, _Definition) for each in statements(node))
     return _Body(first, rest, indentation, inner, list(_parts(node.body, lines)))
 
 
@@ -244,9 +244,9 @@ def _ends(node: _Definition) -> Iterator[int]:
         yield getattr(part, "end_lineno", None) or 0
 
 
-def _statements(definition: _Definition) -> Iterator[ast.AST]:
-    """Yield the statements in a definition, with what holds statements."""
-    pending: list[ast.AST] = [*definition.body]
+def statements(root: _Definition | ast.Module) -> Iterator[ast.AST]:
+    """Yield the statements in a file or a definition, with what holds statements."""
+    pending: list[ast.AST] = [*root.body]
     while pending:
         node = pending.pop()
         yield node
