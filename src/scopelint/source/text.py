@@ -12,7 +12,7 @@ UNREADABLE = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError)
 
 def read(path: str) -> bytes:
     """Return the bytes of a file."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", buffering=0) as stream:
         return stream.read()
 
 
