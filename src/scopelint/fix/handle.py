@@ -237,7 +237,7 @@ class _Unit:
             frames=self.frames if is_home else frozenset(),
             names=names,
             tasks=verdicts(self.workspace, module, names, self.tasks),
-            containers=verdicts(self.workspace, module, names, elements),
+            containers=verdicts(self.workspace, module, names, elements) if elements else {},
             starts=frozenset(self.starts) if is_home else frozenset(),
             loops=frozenset(self.loops) if is_home else frozenset(),
             made=frozenset(self._made_in(module)),
