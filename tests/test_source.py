@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from scopelint import source
 from scopelint.model import Failure, FailureKind, Span
 from scopelint.outcome import ScopelintError
 from scopelint.patterns import configured
-from scopelint.source import Discovery, Project, Sieve, decode, discover, writing
+from scopelint.source import Discovery, Listings, Project, Sieve, decode, writing
 from scopelint.source.failures import failure_of
 
 
@@ -21,6 +22,14 @@ def write(root: Path, *paths: str, text: str = "") -> None:
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
+
+
+def discover(
+    paths: Sequence[str],
+    sieve_at: Callable[[str], Sieve] = lambda _: Sieve(),
+    given: str | None = None,
+) -> Discovery:
+    return source.discover(source.group(paths, given), sieve_at, Listings())
 
 
 def only(discovery: Discovery) -> Project:

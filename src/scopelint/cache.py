@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import sys
 import time
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scopelint import source
 from scopelint.cachefile import Answer, CacheFile, Entry, Run
 from scopelint.outcome import Outcome
+from scopelint.workers import aside
 
 if TYPE_CHECKING:
     # A run that finds everything as it was needs neither.
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
     from scopelint.model import Finding
     from scopelint.prescan import Look, Mark
 
+# When a file was modified, its size, and when its state last changed; by path, ``None`` for those
+# that cannot be found.
+_State: TypeAlias = tuple[int, int, int]
+States: TypeAlias = Mapping[str, _State | None]
+
 FOLDER = ".scopelint_cache"
-# A file that changed this shortly before it was read may change again and keep its time.
-_RACY_NANOSECONDS = 2_000_000_000
 # Runs over other paths or with other rules that are remembered beside the latest one.
 _KEPT_RUNS = 4
 # More changed files than these are looked at with all that refers to them.
@@ -41,15 +46,17 @@ class ProjectMemory:
         project: source.Project,
         path: str | None,
         given: Mapping[str, bytes] = MappingProxyType({}),
+        changed: States | None = None,
     ) -> None:
         self.project = project
         self._given = given
+        self._ahead = changed
         self._file = None if path is None else CacheFile(path, project.root)
         self._started = time.time_ns()
         # Those that were read from the cache file are plain tuples until they are asked for.
         self._entries: dict[str, tuple[Any, ...] | None] = {}
         self._runs: list[Run] = []
-        self._stats: dict[str, tuple[int, int, int]] = {}
+        self._stats: dict[str, _State] = {}
         self._changed: dict[str, None] = dict.fromkeys(project.files)
         self._answers: dict[tuple[str, int], tuple[str, ...]] = {}
         self._used: dict[str, None] = {}
@@ -64,20 +71,21 @@ class ProjectMemory:
 
     @classmethod
     def of(
-        cls, project: source.Project, folder: str | None, given: Mapping[str, bytes]
+        cls,
+        project: source.Project,
+        folder: str | None,
+        given: Mapping[str, bytes],
+        changed: States | None = None,
     ) -> ProjectMemory:
         """Return what the cache in a folder knows of a project.
 
-        ``given`` is the content of files that may not be on disk.
+        ``given`` is the content of files that may not be on disk, ``changed`` what
+        `changed_in` says of it.
         """
         if folder is None or not project.files or not _is_text(project):
             return cls(project, None)
-        name = os.path.basename(project.root) or "root"
-        # Several Pythons may look at one project in turn.
-        told = f"{project.root} {sys.version_info[:2]}".encode()
-        path = f"{folder}/{name}-{zlib.crc32(told):08x}"
         unsaved = {p: raw for p, raw in given.items() if _on_disk(f"{project.root}/{p}") != raw}
-        memory = cls(project, path, unsaved)
+        memory = cls(project, _path_in(folder, project.root), unsaved, changed)
         memory._load()
         return memory
 
@@ -116,7 +124,7 @@ class ProjectMemory:
         modified, size, changed = self._stats[path]
         if size != len(raw):
             return None
-        is_racy = modified > self._started - _RACY_NANOSECONDS
+        is_racy = modified > self._started - source.RACY_NANOSECONDS
         return Entry(0 if is_racy else modified, size, changed, _digest(raw), marks.value)
 
     def facts(self, path: str, name: str, *, is_package: bool) -> ModuleFacts | None:
@@ -311,30 +319,25 @@ class ProjectMemory:
         files = self.project.files
         known = dict(zip(table.files, table.entries, strict=False))
         self._changed = {}
-        self._entries = known if table.files == files else {path: known.get(path) for path in files}
-        prefix = f"{self.project.root}/"
-        look, given = os.stat, self._given
-        # Most runs go through it for every file, and do nothing else.
-        for path, plain in self._entries.items():
-            if given and path in given:
-                self._stats[path] = (0, len(given[path]), 0)
-                self._changed[path] = None
+        is_same = table.files == files
+        self._entries = known if is_same else {path: known.get(path) for path in files}
+        states = self._ahead if is_same else None
+        if states is None:
+            states = _changed(self.project.root, self._entries)
+        for path in self._given:
+            self._stats[path] = (0, len(self._given[path]), 0)
+            self._changed[path] = None
+        for path, state in states.items():
+            if path in self._given:
                 continue
-            try:
-                stat = look(prefix + path)
-            except OSError:
+            if state is None:
                 self._changed[path] = None
-                continue
-            if (
-                plain is None
-                or plain[0] != stat.st_mtime_ns
-                or plain[1] != stat.st_size
-                or plain[2] != stat.st_ctime_ns
-            ):
-                self._stats[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns)
+            else:
+                self._stats[path] = state
+                plain = self._entries[path]
                 entry = None if plain is None else Entry._make(plain)
                 self._entries[path] = self._compared(path, entry)
-        if table.files == files:
+        if is_same:
             self._runs = list(table.runs)
             for run in self._runs:
                 for answer in run.answers:
@@ -350,7 +353,7 @@ class ProjectMemory:
             except OSError:
                 raw = b""
             if _digest(raw) == entry.digest:
-                if modified > self._started - _RACY_NANOSECONDS:
+                if modified > self._started - source.RACY_NANOSECONDS:
                     return entry
                 self._is_stale = True
                 return entry._replace(modified=modified, changed=changed)
@@ -371,6 +374,48 @@ class ProjectMemory:
         if path in self._new_facts or self._file is None:
             return self._new_facts.get(path, b"")
         return self._file.facts(self._entry_of(path))
+
+
+def _path_in(folder: str, root: str) -> str:
+    """Return where the cache of a project is kept."""
+    # Several Pythons may look at one project in turn.
+    told = f"{root} {sys.version_info[:2]}".encode(errors="surrogateescape")
+    return f"{folder}/{os.path.basename(root) or 'root'}-{zlib.crc32(told):08x}"
+
+
+def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> dict[str, _State | None]:
+    """Return the state of every file that is not as it was."""
+    found: dict[str, _State | None] = {}
+    prefix, look = f"{root}/", os.stat
+    # Most runs go through it for every file, and do nothing else.
+    for path, plain in entries.items():
+        try:
+            stat = look(prefix + path)
+        except OSError:
+            found[path] = None
+            continue
+        if (
+            plain is None
+            or plain[0] != stat.st_mtime_ns
+            or plain[1] != stat.st_size
+            or plain[2] != stat.st_ctime_ns
+        ):
+            found[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns)
+    return found
+
+
+def changed_in(folder: str, roots: Sequence[str], jobs: int) -> Iterator[tuple[str, States]]:
+    """Let a process find out from now on which files changed since the cache has learnt of them.
+
+    Yields them by the root of their project.
+    """
+
+    def states(root: str) -> bytes | None:
+        table = CacheFile(_path_in(folder, root), root).table()
+        entries = dict(zip(table.files, table.entries, strict=True))
+        return marshal.dumps(_changed(root, entries)) if entries else None
+
+    return ((root, marshal.loads(said)) for root, said in aside(states, roots, jobs))
 
 
 def written(outcome: Outcome) -> bytes:

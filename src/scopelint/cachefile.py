@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from scopelint import __version__
+from scopelint.source import Listings
 
 _FORMAT = 4
 _HEAD = 24
+_DAMAGES = (OSError, ValueError, EOFError, TypeError)
 
 
 class Entry(NamedTuple):
@@ -84,18 +86,11 @@ class CacheFile:
         try:
             with open(self.path, "rb") as stream:
                 return self._table(stream)
-        except (OSError, ValueError, EOFError, TypeError):
+        except _DAMAGES:
             return Table()
 
     def _table(self, stream: BinaryIO) -> Table:
-        head = stream.read(_HEAD)
-        length, checksum = int(head[:12]), int(head[12:])
-        raw = stream.read(length)
-        stamp = _stamp(self._root)
-        if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
-            raise ValueError
-        self._start = _HEAD + length
-        files, entries, runs = marshal.loads(memoryview(raw)[len(stamp) :])
+        (files, entries, runs), self._start = _loaded(stream, self._root)
         return Table(
             files,
             entries,
@@ -118,22 +113,8 @@ class CacheFile:
     def replace(
         self, files: Sequence[str], known: Iterable[tuple[Entry, bytes]], runs: Sequence[Run]
     ) -> None:
-        """Write all files, what is known of each with its facts, and runs in one step.
-
-        A folder that cannot be written to is left alone.
-        """
-        partial = f"{self.path}.{os.getpid()}"
-        try:
-            _make(os.path.dirname(self.path))
-            with open(partial, "wb") as stream:
-                stream.writelines(self._parts(files, known, runs))
-            os.replace(partial, self.path)
-        except OSError:
-            return
-        finally:
-            # An interrupt may come at any time, too.
-            if os.path.exists(partial):
-                os.unlink(partial)
+        """Write all files, what is known of each with its facts, and runs in one step."""
+        _replace(self.path, self._parts(files, known, runs))
 
     def _parts(
         self, files: Sequence[str], known: Iterable[tuple[Entry, bytes]], runs: Sequence[Run]
@@ -149,16 +130,75 @@ class CacheFile:
         # What is written are tuples and nothing made of them.
         plain = [(*run[:5], [tuple(one) for one in run.answers], run.outcome) for run in runs]
         table: tuple[Any, ...] = (tuple(files), entries, plain)
-        raw = _stamp(self._root) + marshal.dumps(table)
-        yield b"%12d%12d" % (len(raw), zlib.crc32(raw))
-        yield raw
+        yield from _dumped(table, self._root)
         yield from blobs
 
 
-def _stamp(root: str) -> bytes:
-    """Return what the cache of another tool, Python or project does not begin with."""
+class ListingsFile:
+    """Keeps what the directories of some projects hold; it is as good as none if it is damaged."""
+
+    def __init__(self, folder: str, roots: Sequence[str]) -> None:
+        self._told = "\0".join(roots)
+        self._path = f"{folder}/listings-{zlib.crc32(_encoded(self._told)):08x}"
+
+    def read(self) -> Listings:
+        """Return what is known of the directories."""
+        try:
+            with open(self._path, "rb") as stream:
+                known, _ = _loaded(stream, self._told)
+        except _DAMAGES:
+            return Listings()
+        return Listings(known)
+
+    def replace(self, listings: Listings) -> None:
+        """Keep what a run has seen, if it is more than before."""
+        if listings.is_new:
+            _replace(self._path, _dumped(listings.seen, self._told))
+
+
+def _loaded(stream: BinaryIO, told: str) -> tuple[Any, int]:
+    """Return what a file begins with, and where it ends; raises one of ``_DAMAGES``."""
+    head = stream.read(_HEAD)
+    length, checksum = int(head[:12]), int(head[12:])
+    raw = stream.read(length)
+    stamp = _stamp(told)
+    if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
+        raise ValueError
+    return marshal.loads(memoryview(raw)[len(stamp) :]), _HEAD + length
+
+
+def _dumped(value: tuple[Any, ...] | dict[str, Any], told: str) -> Iterator[bytes]:
+    """Yield what `_loaded` reads."""
+    raw = _stamp(told) + marshal.dumps(value)
+    yield b"%12d%12d" % (len(raw), zlib.crc32(raw))
+    yield raw
+
+
+def _replace(path: str, parts: Iterable[bytes]) -> None:
+    """Write a file in one step; a folder that cannot be written to is left alone."""
+    partial = f"{path}.{os.getpid()}"
+    try:
+        _make(os.path.dirname(path))
+        with open(partial, "wb") as stream:
+            stream.writelines(parts)
+        os.replace(partial, path)
+    except OSError:
+        return
+    finally:
+        # An interrupt may come at any time, too.
+        if os.path.exists(partial):
+            os.unlink(partial)
+
+
+def _stamp(told: str) -> bytes:
+    """Return what the cache of another tool or Python, or of other roots, does not begin with."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return f"scopelint {__version__} {_FORMAT} {python} {_own_state()} {root}\n".encode()
+    return _encoded(f"scopelint {__version__} {_FORMAT} {python} {_own_state()} {told}\n")
+
+
+def _encoded(text: str) -> bytes:
+    # The name of a folder need not be text.
+    return text.encode(errors="surrogatepass")
 
 
 @functools.cache

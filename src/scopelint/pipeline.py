@@ -6,10 +6,12 @@ import functools
 import os
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from scopelint import source
-from scopelint.cache import FOLDER, ProjectMemory
+from scopelint.cache import FOLDER, ProjectMemory, States, changed_in
+from scopelint.cachefile import ListingsFile
 from scopelint.clock import Clock, Stage
 from scopelint.config import (
     Config,
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 
     _Nominated: TypeAlias = tuple[Files, ProjectIndex, Mapping[str, Sequence[Nomination]]]
 
+# With fewer files, a process that finds out which of them changed costs more than it saves.
+_MANY_FILES = 3_000
+
 Choose: TypeAlias = "Callable[[Offered], bool]"
 
 
@@ -63,8 +68,8 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
     clock = clock or Clock()
     with clock.during(Stage.DISCOVERY):
         configuration = Configuration(config)
-        discovery = _discovery(config, configuration)
-    folder = _folder_of(config, configuration, discovery)
+        keeps = config.stdin is None
+        discovery, folder, changed = _discovered(config, configuration, keeps=keeps)
     steps = Steps(discovery, progress, clock)
     found: dict[str, Outcome] = {}
     unknown: dict[str, tuple[ProjectMemory, str]] = {}
@@ -75,7 +80,8 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
             continue
         clock.count(Stage.DISCOVERY, files=len(project.files))
         with clock.during(Stage.MEMORY):
-            memory = ProjectMemory.of(project, folder, given_in(config, project))
+            given = given_in(config, project)
+            memory = ProjectMemory.of(project, folder, given, changed.get(project.root))
             asked = asked_of(config, configuration, project)
             known = memory.outcome(asked)
         if known is None:
@@ -92,11 +98,8 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
         return _compared(report, config, configuration, discovery)
 
 
-def _folder_of(
-    config: Config, configuration: Configuration, discovery: source.Discovery
-) -> str | None:
+def _folder_of(config: Config, configuration: Configuration, roots: Sequence[str]) -> str | None:
     """Return where the run keeps what it learns; what nothing marks as a project stays clean."""
-    roots = [project.root for project in discovery.projects if not project.is_nested]
     if not config.is_cached or not config.prescan or not roots:
         return None
     home = roots[0] if source.is_marked(roots[0]) else os.getcwd()
@@ -113,8 +116,7 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
 
     names = names_of_rules()
     configuration = Configuration(config)
-    discovery = _discovery(config, configuration)
-    folder = _folder_of(config, configuration, discovery)
+    discovery, folder, _ = _discovered(config, configuration)
     steps = Steps(discovery, None, clock or Clock())
     outcomes: list[Outcome] = []
     texts = dict(_given(config, discovery))
@@ -226,19 +228,36 @@ def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]
 
 def files_of(config: Config) -> tuple[str, ...]:
     """Return the absolute paths of the files that a run would report on."""
-    discovery = _discovery(config, Configuration(config))
+    discovery, *_ = _discovered(config, Configuration(config))
     return tuple(f"{p.root}/{path}" for p in discovery.projects for path in sorted(p.selected))
 
 
 def settings_of(config: Config) -> Iterator[tuple[str, Settings, ProjectSettings]]:
     """Yield the root of every project that a run would look at, and what holds there."""
     configuration = Configuration(config)
-    for project in _discovery(config, configuration).projects:
+    discovery, *_ = _discovered(config, configuration)
+    for project in discovery.projects:
         settings = configuration.at(project.root)
         yield project.root, settings, settings_for(project, configuration)
 
 
-def _discovery(config: Config, configuration: Configuration) -> source.Discovery:
+class _Discovered(NamedTuple):
+    """The projects of the paths, the folder of the cache if there is one, and what it says.
+
+    ``changed`` are the files of projects that are not as the cache knows them, as far as that was
+    found out meanwhile.
+    """
+
+    discovery: source.Discovery
+    folder: str | None = None
+    changed: Mapping[str, States] = MappingProxyType({})
+
+
+def _discovered(
+    config: Config, configuration: Configuration, *, keeps: bool = False
+) -> _Discovered:
+    """Return what there is to look at; what is seen of directories may be kept."""
+
     def sieve_at(directory: str) -> source.Sieve:
         settings = configuration.at(directory)
         if settings.has_selectors:
@@ -252,8 +271,19 @@ def _discovery(config: Config, configuration: Configuration) -> source.Discovery
         )
 
     sieve_at(configuration.here)
-    given = config.paths[0] if config.stdin is not None else None
-    return source.discover(config.paths, sieve_at, given)
+    named = source.group(config.paths, config.paths[0] if config.stdin is not None else None)
+    roots = sorted(named.groups)
+    folder = _folder_of(config, configuration, roots)
+    if folder is None:
+        return _Discovered(source.discover(named, sieve_at, source.Listings()))
+    file = ListingsFile(folder, roots)
+    listings = file.read()
+    jobs = config.jobs if listings.count() > _MANY_FILES else 1
+    ahead = changed_in(folder, [*roots, *listings.roots()], jobs)
+    discovery = source.discover(named, sieve_at, listings)
+    if keeps:
+        file.replace(listings)
+    return _Discovered(discovery, folder, dict(ahead))
 
 
 def why(path: str, line: int) -> tuple[Explanation, str]:
@@ -292,10 +322,9 @@ def _files_around(path: str) -> Files:
     """Return the files of the project of one file, which must be one that rules look at."""
     config = Config((path,), is_cached=True)
     configuration = Configuration(config)
-    discovery = _discovery(config, configuration)
+    discovery, folder, _ = _discovered(config, configuration)
     for failure in discovery.failures:
         raise ScopelintError(f"{path}: {failure.message}")
-    folder = _folder_of(config, configuration, discovery)
     memory = ProjectMemory.of(discovery.projects[0], folder, {})
     files = opened(config, configuration, Steps(discovery, None, Clock()), memory)
     if len(files.project.named) != 1:

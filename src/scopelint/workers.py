@@ -24,6 +24,13 @@ def spread(
     return _results(work, _shares(sizes, jobs))
 
 
+def aside(
+    work: Callable[[str], bytes | None], items: Iterable[str], jobs: int
+) -> Iterator[tuple[str, bytes]]:
+    """Start work in one process beside this one, and yield its results, as far as there are any."""
+    return _results(work, [items]) if jobs > 1 and hasattr(os, "fork") else iter(())
+
+
 def one_by_one(
     work: Callable[[str], bytes | None], items: Sequence[str], jobs: int
 ) -> Iterator[tuple[str, bytes]]:

@@ -7,26 +7,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scopelint.patterns import Patterns, patterns_of
+from scopelint.source.listings import (
+    PACKAGE_FILES,
+    PROJECT_FILES,
+    ROOT_MARKERS,
+    SETTINGS_FILES,
+    VCS_DIRECTORIES,
+    WHEEL,
+    Listings,
+    marks_root,
+)
 from scopelint.source.text import read
 
 if TYPE_CHECKING:
     from scopelint.model import Failure
 
 
-_SUFFIXES = (".py", ".pyi")
-_PACKAGE_FILES = ("__init__.py", "__init__.pyi")
-_PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
-# `pyproject.toml` marks a project, so that a directory with one is walked on its own.
-SETTINGS_FILES = (".scopelint.toml", "scopelint.toml")
-_WHEEL = ".dist-info"
-_VCS_DIRECTORIES = (".git", ".hg")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
 _BUILD_OUTPUT = frozenset({"build", "dist"})
 _EXCLUDED_AT_ROOT = _EXCLUDED | _BUILD_OUTPUT
-_ROOT_MARKERS = frozenset({*_PROJECT_FILES, *_VCS_DIRECTORIES})
-# What makes a difference where it lies, whatever else does.
-_SPECIAL = _ROOT_MARKERS | {*SETTINGS_FILES, ".gitignore", "pyvenv.cfg"}
 
 
 class Project(NamedTuple):
@@ -92,24 +92,35 @@ class _Directory(NamedTuple):
     has_settings: bool = False
 
 
-def discover(
-    paths: Sequence[str], sieve_at: SieveAt = lambda _: Sieve(), given: str | None = None
-) -> Discovery:
-    """Group the named files and directories by project, and find all files of each project.
+class Named(NamedTuple):
+    """The paths that exist, by the root of the project that each belongs to, and the others."""
 
-    ``sieve_at`` is asked at the root of a project and wherever a directory has settings of its own.
+    groups: Mapping[str, Sequence[str]]
+    failures: tuple[Failure, ...]
+
+
+def group(paths: Sequence[str], given: str | None = None) -> Named:
+    """Group the named files and directories by project.
+
     ``given`` is the one of the paths that need not exist, because its text is at hand.
     """
     existing = [path for path in paths if path == given or _is_file_or_folder(path)]
-    failures = [_missing(path) for path in paths if path not in existing]
-    named = sorted({_resolved(path) for path in existing})
+    failures = (_missing(path) for path in paths if path not in existing)
+    return Named(_by_root(sorted({_resolved(path) for path in existing})), tuple(failures))
+
+
+def discover(named: Named, sieve_at: SieveAt, listings: Listings) -> Discovery:
+    """Find all files of the projects that the named paths belong to.
+
+    ``sieve_at`` is asked at the root of a project and wherever a directory has settings of its own.
+    """
+    failures = list(named.failures)
     projects: dict[str, Project] = {}
-    groups = _by_root(named)
-    own_roots = set(groups)
+    groups = {root: list(paths) for root, paths in named.groups.items()}
     while pending := sorted(groups.keys() - projects.keys()):
         for root in pending:
-            project, walked = _project(root, groups[root], sieve_at)
-            projects[root] = project._replace(is_nested=root not in own_roots)
+            project, walked = _project(root, groups[root], sieve_at, listings)
+            projects[root] = project._replace(is_nested=root not in named.groups)
             failures.extend(directory.failure for directory in walked if directory.failure)
             for nested in walked:
                 if nested.is_nested_root:
@@ -122,12 +133,12 @@ def discover(
 
 
 def _project(
-    root: str, named: Sequence[str], sieve_at: SieveAt
+    root: str, named: Sequence[str], sieve_at: SieveAt, listings: Listings
 ) -> tuple[Project, list[_Directory]]:
     """Return a project, and what was walked of the directories that are named."""
     named_directories = [path for path in named if os.path.isdir(path)]
     named_files = set(named) - set(named_directories)
-    walked = _walk_all(root, named_directories, sieve_at)
+    walked = _walk_all(root, named_directories, sieve_at, listings)
     if sieve_at(root).is_forced:
         named_files = {path for path in named_files if _is_walked(path, walked, sieve_at)}
     names = _analyzed_names(walked, sorted(named_files))
@@ -151,19 +162,23 @@ def _project(
     return project, [d for d in walked if _prefix(d.path).startswith(prefixes)]
 
 
-def _walk_all(root: str, named_directories: Sequence[str], sieve_at: SieveAt) -> list[_Directory]:
+def _walk_all(
+    root: str, named_directories: Sequence[str], sieve_at: SieveAt, listings: Listings
+) -> list[_Directory]:
     """Walk the root, then every named directory that is excluded from it."""
     is_whole = is_marked(root) or root in named_directories
     sieve = sieve_at(root)
     if sieve.is_forced and sieve.excludes(_prefix(root)):
         return []
     ignores = _outer_ignores(root) if sieve.respects_gitignore else ()
-    walked = list(_walk(root, ignores, sieve.from_inside(root), sieve_at, is_whole=is_whole))
+    inside = sieve.from_inside(root)
+    walked = list(_walk(root, ignores, inside, sieve_at, listings, is_whole=is_whole))
     seen = {directory.path for directory in walked}
     for path in named_directories:
         if path in seen or sieve.is_forced:
             continue
-        more = list(_walk(path, (), sieve.from_inside(path), sieve_at, is_whole=True))
+        inside = sieve.from_inside(path)
+        more = list(_walk(path, (), inside, sieve_at, listings, is_whole=True))
         walked.extend(more)
         seen.update(directory.path for directory in more)
     return walked
@@ -195,6 +210,7 @@ def _walk(
     ignores: tuple[Patterns, ...],
     sieve: Sieve,
     sieve_at: SieveAt,
+    listings: Listings,
     *,
     is_whole: bool,
 ) -> Iterator[_Directory]:
@@ -210,21 +226,23 @@ def _walk(
         path, ignores, sieve = pending.pop()
         prefix = _prefix(path)
         try:
-            special, inner, files, links = _scanned(path, prefix)
+            special, inner, names, linked = listings.of(path)
         except OSError as error:
             yield _Directory(path, failure=_failure(path, error))
             continue
         if path != start and special:
             if "pyvenv.cfg" in special:
                 continue
-            if _marks_root(special):
+            if marks_root(special):
                 yield _Directory(path, is_nested_root=True)
                 continue
-        has_settings = path != start and not special.isdisjoint(SETTINGS_FILES)
+        has_settings = path != start and any(name in SETTINGS_FILES for name in special)
         if has_settings:
             sieve = sieve_at(path)
         if ".gitignore" in special and sieve.respects_gitignore:
             ignores = (*ignores, *_ignores_in(path))
+        files = [prefix + name for name in names]
+        links = [*filter(os.path.isfile, (prefix + name for name in linked))]
         if sieve.excluded or ignores:
             files = [each for each in files if _is_kept(each, ignores, sieve)]
             links = [each for each in links if _is_kept(each, ignores, sieve)]
@@ -232,11 +250,11 @@ def _walk(
         if not inner:
             continue
         excluded = _EXCLUDED
-        if path == start or not special.isdisjoint(_ROOT_MARKERS):
+        if path == start or not ROOT_MARKERS.isdisjoint(special):
             excluded = _EXCLUDED_AT_ROOT
         if not sieve.has_defaults:
             excluded = frozenset()
-        for name in sorted(inner, reverse=True):
+        for name in inner:
             child = prefix + name
             if _is_excluded(name, child, excluded) or sieve.excludes(child + "/"):
                 continue
@@ -246,34 +264,8 @@ def _walk(
                 pending.append((child, ignores, sieve))
 
 
-def _scanned(path: str, prefix: str) -> tuple[set[str], list[str], list[str], list[str]]:
-    """Return the special names in a directory, its directories, and its Python files and links."""
-    special: set[str] = set()
-    inner: list[str] = []
-    files: list[str] = []
-    links: list[str] = []
-    with os.scandir(path) as scan:
-        for entry in scan:
-            name = entry.name
-            if entry.is_dir(follow_symlinks=False):
-                inner.append(name)
-            elif name.endswith(_SUFFIXES) and _is_file(entry):
-                (links if entry.is_symlink() else files).append(prefix + name)
-            if name in _SPECIAL or name.endswith(_WHEEL):
-                special.add(name)
-    return special, inner, files, links
-
-
 def _is_kept(path: str, ignores: tuple[Patterns, ...], sieve: Sieve) -> bool:
     return not sieve.excludes(path) and not _is_ignored(path, ignores)
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        # A link that leads to itself, for one.
-        return False
 
 
 def _is_excluded(name: str, path: str, excluded: frozenset[str]) -> bool:
@@ -333,23 +325,17 @@ def _by_root(named: Sequence[str]) -> dict[str, list[str]]:
 def _root_of(directory: str) -> str:
     ancestors = list(_ancestors(directory))
     for ancestor in ancestors:
-        if _has_any(ancestor, _PROJECT_FILES) or _is_unpacked_wheel(ancestor):
+        if _has_any(ancestor, PROJECT_FILES) or _is_unpacked_wheel(ancestor):
             return ancestor
     for ancestor in ancestors:
-        if _has_any(ancestor, _VCS_DIRECTORIES):
+        if _has_any(ancestor, VCS_DIRECTORIES):
             return ancestor
     return next(ancestor for ancestor in (*ancestors, directory) if not _is_package(ancestor))
 
 
 def is_marked(root: str) -> bool:
     """Say whether a directory has something that makes it the root of a project."""
-    return _has_any(root, _ROOT_MARKERS) or _is_unpacked_wheel(root)
-
-
-def _marks_root(special: set[str]) -> bool:
-    if not special.isdisjoint(_PROJECT_FILES):
-        return True
-    return any(name.endswith(_WHEEL) for name in special)
+    return _has_any(root, ROOT_MARKERS) or _is_unpacked_wheel(root)
 
 
 def _has_any(directory: str, names: Iterable[str]) -> bool:
@@ -358,13 +344,13 @@ def _has_any(directory: str, names: Iterable[str]) -> bool:
 
 def _is_unpacked_wheel(directory: str) -> bool:
     try:
-        return any(name.endswith(_WHEEL) for name in os.listdir(directory))
+        return any(name.endswith(WHEEL) for name in os.listdir(directory))
     except OSError:
         return False
 
 
 def _is_package(directory: str) -> bool:
-    return any(os.path.exists(f"{directory}/{name}") for name in _PACKAGE_FILES)
+    return any(os.path.exists(f"{directory}/{name}") for name in PACKAGE_FILES)
 
 
 def _ancestors(directory: str) -> Iterator[str]:
