@@ -10,11 +10,15 @@ import pytest
 from harness import Mark, lint
 
 from scopelint import libraries
+from scopelint.config import Config
 from scopelint.extract import extract
+from scopelint.files import Files
 from scopelint.index.stores import stores_of
+from scopelint.libraries import asyncio
 from scopelint.libraries.carriers import CARRIERS
 from scopelint.model import ScopeKind
-from scopelint.prescan import SEEDS, Look, Words, finds, may_matter
+from scopelint.pipeline import check
+from scopelint.prescan import FIRST_LOOKS, SEEDS, Look, Words, finds, may_matter
 
 # Each project has a file that matters although it has no seed word: the one named first.
 PROJECTS: Mapping[str, Mapping[str, str]] = {
@@ -234,6 +238,53 @@ def test_carriers_need_no_seed_of_their_own() -> None:
     assert not any(may_matter(name.encode()) for name in CARRIERS if "nursery" not in name)
 
 
+@pytest.mark.parametrize(
+    ("raw", "matters"),
+    [
+        (b"# __exit__\n", False),
+        (b"x = 1\r\t# calls __exit__ of it\ry = 2", False),
+        (b"x = 1\n    # __exit__\n\ny.__exit__()", True),
+        (b"# one\ry.__exit__()", True),
+        (b"x = 1  # __exit__\n", True),
+        (b"f'''\n# {x.__exit__()}'''", True),
+        (b"    async def __aexit__(self): ...\n", False),
+        (b"    def __exit__(self): x.__exit__()\n", True),
+    ],
+)
+def test_a_remark_or_the_definition_of_a_method_does_not_matter(raw: bytes, matters: bool) -> None:
+    assert may_matter(raw) == matters
+
+
+CONFIGS = ("", 'backends = ["trio", "asyncio"]', 'backends = ["trio"]', 'carriers = ["own.Thing"]')
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_first_looks_are_all_that_is_asked_where_nothing_matters(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import anyio, trio\nfrom own import Thing\n\nasync def f():\n    await anyio.sleep(1)\n"
+    write(tmp_path, {"app/a.py": text, "own.py": "class Thing: ...\n", "scopelint.toml": config})
+    looks: set[tuple[str, Look]] = set()
+    mentioning = Files.mentioning
+
+    def noted(self: Files, word: str, look: Look) -> Sequence[str]:
+        looks.add((word, look))
+        return mentioning(self, word, look)
+
+    monkeypatch.setattr(Files, "mentioning", noted)
+    report = check(Config((str(tmp_path),)))
+    assert looks == set(FIRST_LOOKS)
+    looks.clear()
+    monkeypatch.setattr(Files, "may_matter", lambda self: True)
+    assert check(Config((str(tmp_path),))) == report
+    assert looks == set(FIRST_LOOKS)
+
+
+def test_the_first_looks_are_for_what_gives_loops_and_tasks_of_asyncio() -> None:
+    givers = libraries.LOOP_MAKERS | asyncio.TASK_STARTERS
+    assert {word for word, _ in FIRST_LOOKS} == {name.partition(".")[0] for name in givers}
+
+
 @pytest.mark.parametrize("raw", [b"", b"import anyio\n", b"\xff\xfe\x00", b"x = 1\r\n" * 100])
 def test_other_bytes_do_not_matter(raw: bytes) -> None:
     assert not may_matter(raw)
@@ -416,23 +467,23 @@ def test_the_words_of_many_files_are_those_of_each() -> None:
 
 def test_words_are_learnt_anew_and_first_words_before_all_others() -> None:
     words = Words()
-    words.learn("a.py", "import anyio; é.new".encode(), is_whole=False)
-    assert list(words.having(b"anyio")) == ["a.py"]
+    words.learn("a.py", "import asyncio; é.new".encode(), is_whole=False)
+    assert list(words.having(b"asyncio")) == ["a.py"]
     assert words.lacks("a.py", b"new")
-    assert not words.lacks("a.py", b"anyio")
+    assert not words.lacks("a.py", b"asyncio")
     other = words.copy()
-    other.learn("a.py", b"import trio")
-    assert [*other.having(b"trio"), *other.having(b"anyio")] == ["a.py"]
-    assert list(words.having(b"anyio")) == ["a.py"]
+    other.learn("a.py", b"import uvloop")
+    assert [*other.having(b"uvloop"), *other.having(b"asyncio")] == ["a.py"]
+    assert list(words.having(b"asyncio")) == ["a.py"]
 
 
 def test_what_is_learnt_of_a_changed_file_in_part_is_not_taken_for_all() -> None:
     words = Words()
-    words.learn("a.py", b"one anyio")
+    words.learn("a.py", b"one asyncio")
     assert not words.lacks("a.py", b"two")
-    words.learn("a.py", b"two anyio", is_whole=False)
+    words.learn("a.py", b"two asyncio", is_whole=False)
     assert words.lacks("a.py", b"two")
-    assert not words.lacks("a.py", b"anyio")
-    words.learn("a.py", b"two anyio")
+    assert not words.lacks("a.py", b"asyncio")
+    words.learn("a.py", b"two asyncio")
     assert list(words.having(b"two")) == ["a.py"]
     assert list(words.having(b"one")) == []

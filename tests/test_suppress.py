@@ -154,6 +154,7 @@ def test_a_file_without_the_words_is_not_tokenized(
     assert codes(checked(tmp_path, "scope.__enter__()  # noqa: E501\n")) == ["SCP102"]
     assert not may_suppress(b"# noqa: E501\nSCPX = 1\n")
     assert may_suppress(b"# NOQA:SCP102")
+    assert may_suppress(b"# NoQA: E501, Scp102")
     assert may_suppress(b"#scopelint:ignore")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 import time
@@ -109,7 +108,7 @@ class ProjectMemory:
         """Return what is known of a file, an empty entry if nothing is."""
         return Entry._make(self._entries.get(path) or Entry())
 
-    def learn(self, path: str, entry: Entry | None) -> None:
+    def learn(self, path: str, entry: tuple[Any, ...] | None) -> None:
         """Remember what is known of a file that changed, nothing if it cannot be read."""
         self._entries[path] = entry
         self._is_stale |= entry is not None
@@ -383,7 +382,7 @@ def _path_in(folder: str, root: str) -> str:
     return f"{folder}/{os.path.basename(root) or 'root'}-{zlib.crc32(told):08x}"
 
 
-def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> dict[str, _State | None]:
+def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> States:
     """Return the state of every file that is not as it was."""
     found: dict[str, _State | None] = {}
     prefix, look = f"{root}/", os.stat
@@ -410,12 +409,12 @@ def changed_in(folder: str, roots: Sequence[str], jobs: int) -> Iterator[tuple[s
     Yields them by the root of their project.
     """
 
-    def states(root: str) -> bytes | None:
+    def states(root: str) -> States | None:
         table = CacheFile(_path_in(folder, root), root).table()
         entries = dict(zip(table.files, table.entries, strict=True))
-        return marshal.dumps(_changed(root, entries)) if entries else None
+        return _changed(root, entries) if entries else None
 
-    return ((root, marshal.loads(said)) for root, said in aside(states, roots, jobs))
+    return aside(states, roots, jobs)
 
 
 def written(outcome: Outcome) -> bytes:
@@ -466,7 +465,10 @@ def _is_alike(one: Run, other: Run) -> bool:
 
 
 def _digest(raw: bytes) -> bytes:
-    # A run that finds everything as it was needs no hash.
-    from hashlib import blake2b
+    # A run that finds everything as it was needs no hash; `hashlib` loads OpenSSL.
+    try:
+        from _blake2 import blake2b
+    except ImportError:
+        from hashlib import blake2b
 
     return blake2b(raw, digest_size=16).digest()

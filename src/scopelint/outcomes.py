@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from scopelint.metadata import state_of
 from scopelint.outcome import Outcome, ScopelintError
 
 if TYPE_CHECKING:
-    from scopelint.analysis import Files
+    from scopelint.files import Files
 
 # Where several projects have fewer files, a second process costs more than it saves.
 _MANY_FILES = 500
@@ -84,10 +83,7 @@ def new_outcomes(
     def outcome(root: str, config: Config, steps: Steps) -> Outcome:
         # What it learns is large, and belongs to the cache from then on.
         memory, asked = unknown.pop(root)
-        files = opened(config, configuration, steps, memory)
-        from scopelint.analysis import analyzed
-
-        found = analyzed(files)
+        found = _found(opened(config, configuration, steps, memory))
         with steps.clock.during(Stage.MEMORY):
             memory.rest(asked, found)
             memory.save()
@@ -96,24 +92,33 @@ def new_outcomes(
     # Every process has its own.
     alone = Steps(steps.discovery, None, Clock())
 
-    def outcome_as_bytes(root: str) -> bytes:
+    def plain_outcome(root: str) -> tuple[bytes, object]:
         alone.clock = Clock()
         found = outcome(root, config._replace(jobs=1), alone)
-        return marshal.dumps((written(found), alone.clock.state()))
+        return written(found), alone.clock.state()
 
     sizes = {root: len(memory.project.files) for root, (memory, _) in unknown.items()}
     if len(sizes) > 1 and sum(sizes.values()) > _MANY_FILES and config.jobs > 1:
         from scopelint.workers import one_by_one
 
         largest_first = sorted(sizes, key=lambda root: (-sizes[root], root))
-        for root, said in one_by_one(outcome_as_bytes, largest_first, config.jobs):
-            raw, state = marshal.loads(said)
+        for root, (raw, state) in one_by_one(plain_outcome, largest_first, config.jobs):
             steps.clock.add(state)
             steps.step(sizes[root])
             del unknown[root]
             yield root, read(raw)
     for root in list(unknown):
         yield root, outcome(root, config, steps)
+
+
+def _found(files: Files) -> Outcome:
+    """Return what there is to report of a project."""
+    if not files.may_matter():
+        return Outcome(failures=files.failed())
+    with files.clock.during(Stage.LOADING):
+        from scopelint.analysis import analyzed
+
+    return analyzed(files)
 
 
 def repeated(
@@ -123,10 +128,8 @@ def repeated(
     names = memory.unread()
     if not names:
         return known
-    from scopelint.analysis import unread
-
     failures = {failure.path: failure for failure in known.failures}
-    failures.update((one.path, one) for one in unread(open_files(memory), names))
+    failures.update((one.path, one) for one in open_files(memory).unread(names))
     return known._replace(failures=tuple(failures[path] for path in sorted(failures)))
 
 
@@ -134,33 +137,33 @@ def opened(
     config: Config, configuration: Configuration, steps: Steps, memory: ProjectMemory
 ) -> Files:
     """Return the files of a project, read for the first time."""
+    from scopelint.files import Files
     from scopelint.sifting import Sifter
 
     project = memory.project
     given = given_in(config, project)
-    # While processes read, this one loads what comes after.
     ahead = Sifter(memory).ahead(given, config.jobs)
-    with steps.clock.during(Stage.LOADING):
-        from scopelint.analysis import Chosen, Files
-
-    chosen = Chosen({path: configuration.at(path) for path in (project.root, *project.settings)})
-    by_name = frozenset(c for c, name in names_of_rules().items() if {c, name} & set(config.select))
-    settings = settings_for(project, configuration)
     files = Files(
         project,
-        settings,
-        chosen,
+        settings_for(project, configuration),
+        {path: configuration.at(path) for path in (project.root, *project.settings)},
         memory,
         is_sifted=config.prescan,
-        by_name=by_name,
+        select=config.select,
         clock=steps.clock,
     )
     files.give(given)
     with steps.clock.during(Stage.READING):
         for _ in files.sift(ahead):
             steps.step()
+    if not files.seeds:
+        return files
+    extracted = files.extracting(config.jobs)
+    # While processes read, this one loads what comes after.
+    with steps.clock.during(Stage.LOADING):
+        import scopelint.analysis  # noqa: F401
     with steps.clock.during(Stage.EXTRACTION):
-        files.extract_ahead(config.jobs)
+        files.take(extracted)
     return files
 
 

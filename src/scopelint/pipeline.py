@@ -36,7 +36,7 @@ from scopelint.outcomes import (
 if TYPE_CHECKING:
     # A run that finds everything as it was needs neither rules nor parsers nor their values, so
     # each is imported where it is used.
-    from scopelint.analysis import Files
+    from scopelint.files import Files
     from scopelint.fix.rounds import State
     from scopelint.index import ProjectIndex
     from scopelint.model import (
@@ -112,8 +112,6 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
     Every round looks at all files and all rules, for a fix may have its effects anywhere. Raises
     `ScopelintError` as `check` does.
     """
-    from scopelint.analysis import unread
-
     names = names_of_rules()
     configuration = Configuration(config)
     discovery, folder, _ = _discovered(config, configuration)
@@ -128,7 +126,7 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
         with steps.clock.during(Stage.RULES):
             first = _nominated(files, {})
         if not first[-1] and not files.commented:
-            failures = unread(files, [*files.seeds, *sorted(project.named)])
+            failures = files.unread([*files.seeds, *project.named])
             outcomes.append(Outcome((), (), failures))
             continue
         # It imports LibCST, which a clean project does without.
@@ -146,7 +144,7 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
         left = (finding for finding in done.state.findings if files.is_on(finding))
         silenced = (one for one in done.state.suppressed if files.is_on(one.finding))
         last = files.with_texts(done.texts)
-        failures = unread(last, [*last.seeds, *sorted(last.project.named)])
+        failures = last.unread([*last.seeds, *last.project.named])
         rest = Outcome(tuple(left), tuple(silenced), failures)
         outcomes.append(_repairable(rest, configuration.at(project.root), project.root))
         report = report._replace(
@@ -184,7 +182,8 @@ def _repairable(outcome: Outcome, settings: Settings, root: str) -> Outcome:
 
 def _nominated(files: Files, texts: Mapping[str, str]) -> _Nominated:
     """Return all files with some texts in the place of those on disk, and what rules nominate."""
-    from scopelint.analysis import Chosen, index_of, nominated_in
+    from scopelint.analysis import index_of, nominated_in
+    from scopelint.choosing import Chosen
 
     changed = files.with_texts(texts)
     changed.chosen = Chosen({})
@@ -392,7 +391,7 @@ def _compared(
     """Return a report with the findings of the baseline among those that are suppressed."""
     if config.baseline is None:
         return report
-    from scopelint.analysis import Chosen
+    from scopelint.choosing import Chosen
     from scopelint.suppress import baseline
 
     chosen = {

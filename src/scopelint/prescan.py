@@ -27,7 +27,7 @@ SEEDS: tuple[bytes, ...] = (
 
 
 # Every seed has one of these in it; fewer searches tell that a file has none.
-_STEMS = (b"enter", b"exit", b"ursery", b"task_group", b"TaskGroup")
+_STEMS = (b"enter_", b"exit__", b"async_exit", b"ursery", b"task_group", b"TaskGroup")
 
 
 def may_matter(raw: bytes) -> bool:
@@ -38,8 +38,19 @@ def may_matter(raw: bytes) -> bool:
 
 
 def _is_used(raw: bytes, word: bytes) -> bool:
-    """Say whether a file has a word other than as the name of a method that it defines."""
-    return raw.count(word) > raw.count(b"def " + word)
+    """Say whether a file has a word other than as the name of a method, or in a remark."""
+    start = raw.find(word)
+    while start >= 0:
+        line = raw[raw.rfind(b"\n", 0, start) + 1 : start].rpartition(b"\r")[2]
+        if not line.endswith(b"def ") and not _is_remark(line):
+            return True
+        start = raw.find(word, start + 1)
+    return False
+
+
+def _is_remark(line: bytes) -> bool:
+    # In an f-string of several lines such a line, too, may have code after a brace.
+    return line.lstrip(b" \t\f").startswith(b"#") and b"{" not in line
 
 
 # What opens a definition, after the end of a line, and what opens a block, at its start.
@@ -105,9 +116,8 @@ def may_suppress(raw: bytes) -> bool:
     """Say whether a file with these bytes can have a suppression; of others no token is read."""
     if b"scopelint:" in raw:
         return True
-    return (b"SCP" in raw or b"scp" in raw) and re.search(
-        rb"(?i)noqa\s*:[^\r\n]*scp", raw
-    ) is not None
+    lower = raw.lower()
+    return b"scp" in lower and re.search(rb"noqa\s*:[^\r\n]*scp", lower) is not None
 
 
 class Mark(enum.Flag):
@@ -124,8 +134,6 @@ def marks_of(raw: bytes) -> Mark:
     return matters | (Mark.SUPPRESSES if may_suppress(raw) else Mark.NOTHING)
 
 
-# Words that are looked for in every project; in one without a seed hardly any others are.
-FIRST_WORDS = (b"anyio", b"trio", b"create_task", b"ensure_future")
 _LETTERS = frozenset(b"_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _SPACED = bytes(byte if byte in _LETTERS else ord(" ") for byte in range(256))
 
@@ -238,6 +246,11 @@ class Look(enum.Enum):
     ATTRIBUTE = enum.auto()
     DEFINED = enum.auto()
     NAMED = enum.auto()
+
+
+# All that rules ask of a project without a seed, unless one of these finds something.
+FIRST_LOOKS = (("asyncio", Look.IMPORT), ("uvloop", Look.IMPORT))
+FIRST_WORDS = tuple(word.encode() for word, _ in FIRST_LOOKS)
 
 
 def finds(raw: bytes, look: Look, word: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -53,13 +52,12 @@ class Sifter:
         """
         unknown = (path for path in self._memory.project.files if path not in given)
         sizes = {path: _USUAL_BYTES for path in unknown if self._memory.marks(path) is None}
-        told = spread(self._told_of, sizes, jobs)
-        return ((path, Sifted._make(marshal.loads(said))) for path, said in told)
+        return ((path, Sifted._make(told)) for path, told in spread(self._told_of, sizes, jobs))
 
-    def _told_of(self, path: str) -> bytes | None:
+    def _told_of(self, path: str) -> tuple[Any, ...] | None:
         try:
             raw = source.read(f"{self._memory.project.root}/{path}")
         except OSError:
             # Who asks for the file again says why.
             return None
-        return marshal.dumps(tuple(self.sifted(path, raw)))
+        return tuple(self.sifted(path, raw))

@@ -6,15 +6,17 @@ import _thread
 import marshal
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+# Its results are plain: tuples, dicts, text, bytes and numbers.
+Work: TypeAlias = Callable[[str], Any]
 
 # Below this a second process costs more than it saves.
 MIN_BYTES = 3_000_000
 _MOST_ITEMS = 256
 
 
-def spread(
-    work: Callable[[str], bytes | None], sizes: Mapping[str, int], jobs: int
-) -> Iterator[tuple[str, bytes]]:
+def spread(work: Work, sizes: Mapping[str, int], jobs: int) -> Iterator[tuple[str, Any]]:
     """Start work on files of these sizes, and yield its results, as far as there are any.
 
     Little work, and any where processes cannot be forked, is left undone.
@@ -24,16 +26,12 @@ def spread(
     return _results(work, _shares(sizes, jobs))
 
 
-def aside(
-    work: Callable[[str], bytes | None], items: Iterable[str], jobs: int
-) -> Iterator[tuple[str, bytes]]:
+def aside(work: Work, items: Iterable[str], jobs: int) -> Iterator[tuple[str, Any]]:
     """Start work in one process beside this one, and yield its results, as far as there are any."""
     return _results(work, [items]) if jobs > 1 and hasattr(os, "fork") else iter(())
 
 
-def one_by_one(
-    work: Callable[[str], bytes | None], items: Sequence[str], jobs: int
-) -> Iterator[tuple[str, bytes]]:
+def one_by_one(work: Work, items: Sequence[str], jobs: int) -> Iterator[tuple[str, Any]]:
     """Yield the results of work on items that differ, of which each process takes the next one.
 
     What cannot be done so is left undone.
@@ -54,9 +52,7 @@ def one_by_one(
         os.close(numbers)
 
 
-def _results(
-    work: Callable[[str], bytes | None], shares: Iterable[Iterable[str]]
-) -> Iterator[tuple[str, bytes]]:
+def _results(work: Work, shares: Iterable[Iterable[str]]) -> Iterator[tuple[str, Any]]:
     """Start a process on every share, and yield the results; none outlives who waits for them."""
     life = os.pipe()
     children = [_started(work, share, *life) for share in shares]
@@ -65,7 +61,7 @@ def _results(
 
 def _collected(
     children: Sequence[tuple[int, int]], life: tuple[int, int]
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, Any]]:
     try:
         for child, end in children:
             with open(end, "rb") as stream:
@@ -89,9 +85,7 @@ def _shares(sizes: Mapping[str, int], jobs: int) -> Sequence[Sequence[str]]:
     return shares
 
 
-def _started(
-    work: Callable[[str], bytes | None], share: Iterable[str], life: int, held: int
-) -> tuple[int, int] | None:
+def _started(work: Work, share: Iterable[str], life: int, held: int) -> tuple[int, int] | None:
     """Start a process on a share, and return its number and where its results can be read.
 
     It is ``None`` if the system has no more processes or pipes to give. The process ends once all

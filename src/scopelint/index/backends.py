@@ -19,6 +19,7 @@ from scopelint.libraries.asyncio import (
     LOOP_RUNNERS,
     OTHER_BACKEND,
     RUNNERS,
+    TASK_STARTERS,
     THIS_BACKEND,
     TRIO_PACKAGES,
 )
@@ -26,6 +27,7 @@ from scopelint.model import Record
 from scopelint.prescan import Look
 
 _TEST = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*$|[^/]*_test\.pyi?$|conftest\.pyi?$)")
+_LOOP_PACKAGES = sorted({name.partition(".")[0] for name in LOOP_MAKERS | TASK_STARTERS})
 _USED = ("anyio", OTHER_BACKEND)
 # Methods called `run` are many, and these are rare.
 _RUNNER_NAMES = (*sorted(LOOP_RUNNERS), *sorted({name.rpartition(".")[2] for name in RUNNERS}))
@@ -74,9 +76,14 @@ class Backends:
         return next(self._signs_of_trio(), None)
 
     @cached_property
+    def have_loops(self) -> bool:
+        """Whether any file imports what gives asyncio's loops and tasks."""
+        return any(self._modules.mentioned(name, Look.IMPORT) for name in _LOOP_PACKAGES)
+
+    @cached_property
     def files(self) -> tuple[ModuleFacts, ...]:
         """Return the files that import asyncio and are run by anyio or trio."""
-        if self.is_one_by_choice or not self._naming:
+        if self.is_one_by_choice or not self.have_loops or not self._naming:
             return ()
         paths = self._modules.mentioned(THIS_BACKEND, Look.IMPORT)
         used = [path for path in paths if self._is_user(path) or self._is_beside_user(path)]

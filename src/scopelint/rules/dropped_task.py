@@ -26,6 +26,8 @@ class DroppedTask(Rule):
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the calls that start a task and throw it away."""
+        if not project.backends.have_loops:
+            return
         look = Look.STATEMENT
         paths = {path for name in _NAMES for path in project.modules.mentioned(name, look)}
         for path in sorted(paths):
