@@ -17,6 +17,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,9 +122,11 @@ def main() -> int:
     # An installed tool is not compiled anew in every run.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sets = Sets(options.cache.resolve())
-    tools = Tools(options.tools)
+    tools = Tools(options.tools and str(Path(options.tools).resolve()))
+    # ruff runs isolated, and what is configured where this is run is none of what is measured.
+    os.chdir(tempfile.gettempdir())
     if options.same:
-        trees = sorted(each for each in (options.cache / "tree").iterdir() if each.is_dir())
+        trees = sorted(each for each in sets.trees.iterdir() if each.is_dir())
         folders = [*trees, sets.small, sets.no_async, sets.big]
         differing = [folder.name for folder in folders if not is_same(folder, sets, tools)]
         print(f"{len(folders)} folders; not the same: {', '.join(differing) or 'none'}")
@@ -161,6 +164,7 @@ class Sets:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self.folder = cache / "speed"
+        self.trees = cache / "tree"
         packages = [Package(*line.split("==")) for line in BIG.read_text("utf-8").split()]
         self.big = self._set("big", packages)
         self.small = self._set("small", [SMALL])
