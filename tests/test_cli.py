@@ -84,8 +84,8 @@ def test_quiet_prints_findings_alone(dirty: Path) -> None:
 def test_verbose_says_what_was_checked(project: Path) -> None:
     first, *stages = run("check", "-v", at=project).stderr.splitlines()
     assert first.startswith("Checked 1 file in ")
-    # Nothing was found, so nothing was looked at as a tree or fixed.
-    names = [s.value for s in Stage if s not in (Stage.FLAGGING, Stage.PLANNING)]
+    # Nothing could be found.
+    names = [s.value for s in (Stage.DISCOVERY, Stage.MEMORY, Stage.READING, Stage.REPORT)]
     assert [stage.split("  ")[1] for stage in stages] == names
 
 

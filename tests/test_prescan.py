@@ -255,7 +255,7 @@ def test_a_remark_or_the_definition_of_a_method_does_not_matter(raw: bytes, matt
     assert may_matter(raw) == matters
 
 
-CONFIGS = ("", 'backends = ["trio", "asyncio"]', 'backends = ["trio"]', 'carriers = ["own.Thing"]')
+CONFIGS = ("", 'backends = ["trio", "asyncio"]', 'backends = ["trio"]', 'select = ["SCP305"]')
 
 
 @pytest.mark.parametrize("config", CONFIGS)

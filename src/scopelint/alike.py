@@ -5,8 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from scopelint.facts import Block, ModuleFacts
+from msgspec.structs import astuple
+
+from scopelint.facts import Block, Definition, Literal, ModuleFacts, Name, Symbol, Unknown
 from scopelint.model import Record, Span
+
+# Records without positions in them.
+_FLAT = frozenset({Definition, Literal, Name, Symbol, Unknown})
 
 
 def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
@@ -37,7 +42,7 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
             return False
         # Most parts are names and numbers, which need not wait.
         for part, its in zip(parts, others, strict=True):
-            if isinstance(part, Record | tuple):
+            if isinstance(part, Record | tuple) and type(part) not in _FLAT:
                 pending.append((part, its))
             elif part != its:
                 return False
@@ -48,11 +53,11 @@ def _sizes(module: ModuleFacts) -> list[tuple[int, int]]:
     return [(len(frame.blocks), len(frame.events)) for frame in module.frames]
 
 
-def _parts(record: object) -> Sequence[object]:
-    if isinstance(record, tuple):
-        return record
-    assert isinstance(record, Record)
-    return [getattr(record, name) for name in record.__struct_fields__]
+def _parts(value: object) -> Sequence[object]:
+    if isinstance(value, tuple):
+        return value
+    assert isinstance(value, Record)
+    return astuple(value)
 
 
 def _without_line(block: Block) -> tuple[object, ...]:

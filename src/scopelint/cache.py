@@ -362,17 +362,23 @@ class ProjectMemory:
     def save(self) -> None:
         """Write what is known, if it is more than before."""
         if self._file is not None and self._is_stale and not self._given:
-            files = self.project.files
-            kept = ((self._entry_of(path), self._kept(path)) for path in files)
+            files, new = self.project.files, self._new_facts
+            entries = [self._entry_of(path) for path in files]
+            older = self._file.facts(entries)
+            kept = (new.get(path, raw) for path, raw in zip(files, older, strict=True))
             # A file whose facts are lost is none that has no facts.
-            known = ((Entry() if one.length and not raw else one, raw) for one, raw in kept)
+            known = (
+                (Entry() if entry.length and not raw else entry, raw)
+                for entry, raw in zip(entries, kept, strict=True)
+            )
             self._file.replace(files, known, self._runs)
 
     def _kept(self, path: str) -> bytes:
         """Return the facts of a file as bytes, nothing if there are none."""
-        if path in self._new_facts or self._file is None:
+        entry = self._entry_of(path)
+        if path in self._new_facts or self._file is None or not entry.length:
             return self._new_facts.get(path, b"")
-        return self._file.facts(self._entry_of(path))
+        return self._file.facts([entry])[0]
 
 
 def _path_in(folder: str, root: str) -> str:

@@ -97,18 +97,16 @@ class CacheFile:
             tuple(Run._make((*run[:5], tuple(map(Answer._make, run[5])), run[6])) for run in runs),
         )
 
-    def facts(self, entry: Entry) -> bytes:
-        """Return the facts of a file as they were kept, nothing if they are lost or damaged."""
-        if not entry.length:
-            return b""
-        try:
-            # It is not kept open: another run may replace it, and few files' facts are read.
-            with open(self.path, "rb") as stream:
+    def facts(self, entries: Sequence[Entry]) -> Sequence[bytes]:
+        """Return the facts of files as they were kept, nothing if they are lost or damaged."""
+        found: list[bytes] = []
+        # It is not kept open: another run may replace it.
+        with contextlib.suppress(OSError), open(self.path, "rb") as stream:
+            for entry in entries:
                 stream.seek(self._start + entry.offset)
                 raw = stream.read(entry.length)
-        except OSError:
-            return b""
-        return raw if zlib.crc32(raw) == entry.checksum else b""
+                found.append(raw if zlib.crc32(raw) == entry.checksum else b"")
+        return [*found, *[b""] * (len(entries) - len(found))]
 
     def replace(
         self, files: Sequence[str], known: Iterable[tuple[Entry, bytes]], runs: Sequence[Run]

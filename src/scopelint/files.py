@@ -90,7 +90,9 @@ class Files:
 
     def may_matter(self) -> bool:
         """Say whether there may be anything to report, beside files that cannot be read."""
-        if self.seeds or self.commented or self.project.named or not self.is_sifted:
+        # A configured carrier that is none is told in any case.
+        known = self.seeds or self.commented or self.project.named or self.settings.carriers
+        if known or not self.is_sifted:
             return True
         return any(self.mentioning(word, look) for word, look in FIRST_LOOKS)
 
