@@ -58,7 +58,7 @@ def cache_of(folder: Path) -> Path:
     (found,) = (
         path
         for path in (folder / ".scopelint_cache").iterdir()
-        if path.name != ".gitignore" and not path.name.startswith("listings-")
+        if path.name != ".gitignore" and not path.name.startswith("directories-")
     )
     return found
 

@@ -131,7 +131,7 @@ def test_a_damaged_file_is_as_good_as_none(root: Path, tmp_path: Path, damage: b
     known = file.read()
     before = found(root, known)
     file.replace(known)
-    (path,) = (tmp_path / "cache").glob("listings-*")
+    (path,) = (tmp_path / "cache").glob("directories-*")
     raw = path.read_bytes()
     for changed in (damage, raw[:-1], raw[:-1] + bytes([raw[-1] ^ 1]), raw[:30] + damage):
         path.write_bytes(changed)

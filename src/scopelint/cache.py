@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scopelint import source
-from scopelint.cachefile import Answer, CacheFile, Entry, Run
+from scopelint.cachefile import Answer, CacheFile, Entry, Run, path_in
 from scopelint.outcome import Outcome
 from scopelint.workers import aside
 
@@ -382,10 +380,7 @@ class ProjectMemory:
 
 
 def _path_in(folder: str, root: str) -> str:
-    """Return where the cache of a project is kept."""
-    # Several Pythons may look at one project in turn.
-    told = f"{root} {sys.version_info[:2]}".encode(errors="surrogateescape")
-    return f"{folder}/{os.path.basename(root) or 'root'}-{zlib.crc32(told):08x}"
+    return path_in(folder, os.path.basename(root) or "root", root)
 
 
 def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> States:

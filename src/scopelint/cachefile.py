@@ -132,12 +132,18 @@ class CacheFile:
         yield from blobs
 
 
+def path_in(folder: str, name: str, told: str) -> str:
+    """Return where something is kept that has a name, and what else tells it from others."""
+    # Several Pythons may look at one project in turn.
+    return f"{folder}/{name}-{zlib.crc32(_encoded(f'{told} {sys.version_info[:2]}')):08x}"
+
+
 class ListingsFile:
     """Keeps what the directories of some projects hold; it is as good as none if it is damaged."""
 
     def __init__(self, folder: str, roots: Sequence[str]) -> None:
-        self._told = "\0".join(roots)
-        self._path = f"{folder}/listings-{zlib.crc32(_encoded(self._told)):08x}"
+        self._told = "\0".join(("directories", *roots))
+        self._path = path_in(folder, "directories", self._told)
 
     def read(self) -> Listings:
         """Return what is known of the directories."""

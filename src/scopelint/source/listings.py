@@ -61,7 +61,8 @@ class Listings:
         known = self._known.get(path)
         if known is None or known[0] != state:
             known = (state, *_scanned(path))
-            if max(state[:2]) > self._started - RACY_NANOSECONDS:
+            # Some file systems of Windows keep no times of directories.
+            if os.name == "nt" or max(state[:2]) > self._started - RACY_NANOSECONDS:
                 return Listing._make(known[1:])
             self.is_new = True
         self.seen[path] = known
