@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,6 +28,8 @@ States: TypeAlias = Mapping[str, _State | None]
 FOLDER = ".scopelint_cache"
 # Runs over other paths or with other rules that are remembered beside the latest one.
 _KEPT_RUNS = 4
+# What a file has whose size nobody has asked for.
+_USUAL_BYTES = 6_500
 # More changed files than these are looked at with all that refers to them.
 _FEW = 20
 
@@ -101,6 +104,10 @@ class ProjectMemory:
         from scopelint.prescan import Mark
 
         return None if path in self._changed else Mark(self._entry_of(path).marks)
+
+    def size(self, path: str) -> int:
+        """Return how many bytes a file that changed has, about as many as usual if in doubt."""
+        return self._stats[path][1] if path in self._stats else _USUAL_BYTES
 
     def _entry_of(self, path: str) -> Entry:
         """Return what is known of a file, an empty entry if nothing is."""
@@ -360,16 +367,19 @@ class ProjectMemory:
     def save(self) -> None:
         """Write what is known, if it is more than before."""
         if self._file is not None and self._is_stale and not self._given:
-            files, new = self.project.files, self._new_facts
-            entries = [self._entry_of(path) for path in files]
-            older = self._file.facts(entries)
-            kept = (new.get(path, raw) for path, raw in zip(files, older, strict=True))
-            # A file whose facts are lost is none that has no facts.
-            known = (
-                (Entry() if entry.length and not raw else entry, raw)
-                for entry, raw in zip(entries, kept, strict=True)
-            )
+            files = self.project.files
+            older = self._file.facts([self._entry_of(path) for path in files])
+            known = (self._saved(path, raw) for path, raw in zip(files, older, strict=True))
             self._file.replace(files, known, self._runs)
+
+    def _saved(self, path: str, older: bytes) -> tuple[Entry, bytes]:
+        """Return what is kept of a file of which the cache has some facts, or none."""
+        entry = self._entry_of(path)
+        if path in self._new_facts:
+            raw = self._new_facts[path]
+            return entry._replace(checksum=zlib.crc32(raw)), raw
+        # A file whose facts are lost is none that has no facts.
+        return (Entry() if entry.length and not older else entry), older
 
     def _kept(self, path: str) -> bytes:
         """Return the facts of a file as bytes, nothing if there are none."""

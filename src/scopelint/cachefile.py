@@ -111,7 +111,10 @@ class CacheFile:
     def replace(
         self, files: Sequence[str], known: Iterable[tuple[Entry, bytes]], runs: Sequence[Run]
     ) -> None:
-        """Write all files, what is known of each with its facts, and runs in one step."""
+        """Write all files, what is known of each with its facts, and runs in one step.
+
+        The offsets of facts are given here, their checksums are known.
+        """
         _replace(self.path, self._parts(files, known, runs))
 
     def _parts(
@@ -121,8 +124,8 @@ class CacheFile:
         blobs: list[bytes] = []
         offset = 0
         for entry, raw in known:
-            placed = entry._replace(offset=offset, length=len(raw), checksum=zlib.crc32(raw))
-            entries.append(tuple(placed) if entry.digest else None)
+            placed = (*entry[:5], offset, len(raw), entry.checksum)
+            entries.append(placed if entry.digest else None)
             offset += len(raw)
             blobs.append(raw)
         # What is written are tuples and nothing made of them.

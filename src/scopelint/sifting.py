@@ -10,8 +10,6 @@ from scopelint.cache import ProjectMemory
 from scopelint.prescan import Mark, first_words_of, marks_of, words_of
 from scopelint.workers import spread
 
-# What a file has whose size nobody has asked for.
-_USUAL_BYTES = 6_500
 # Where so few files matter, learning all words of the others does not pay.
 FEW = 4
 
@@ -51,7 +49,8 @@ class Sifter:
         Those that are ``given`` are left out.
         """
         unknown = (path for path in self._memory.project.files if path not in given)
-        sizes = {path: _USUAL_BYTES for path in unknown if self._memory.marks(path) is None}
+        size_of = self._memory.size
+        sizes = {path: size_of(path) for path in unknown if self._memory.marks(path) is None}
         return ((path, Sifted._make(told)) for path, told in spread(self._told_of, sizes, jobs))
 
     def _told_of(self, path: str) -> tuple[Any, ...] | None:

@@ -45,7 +45,15 @@ def _is_too_much(tree: ast.Module) -> bool:
         depth, count = depth + 1, count + len(level)
         if depth > MAX_NESTING or count > MAX_NODES:
             return True
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        # `ast.iter_child_nodes` takes half as long again.
+        inner: list[ast.AST] = []
+        for node in level:
+            for part in vars(node).values():
+                if type(part) is list:
+                    inner += [each for each in part if isinstance(each, ast.AST)]
+                elif isinstance(part, ast.AST):
+                    inner.append(part)
+        level = inner
     return False
 
 
