@@ -22,6 +22,7 @@ NOT_PLAIN: tuple[list[str], ...] = (
     ["check", ""],
     ["check", "-qn"],
     ["check", "--cache-dir"],
+    ["check", "--cache-dir", ""],
     ["check", "--cache-dir=there"],
     ["check", "--cache-dir", "a.py"],
     ["check", "--quie"],
@@ -51,7 +52,7 @@ def test_click_makes_the_same_of_a_plain_command_line(monkeypatch: pytest.Monkey
             clicked.command.main(list(words), standalone_mode=False)
             assert config == made.pop(), words
             count += 1
-    assert count > 100
+    assert count > 200
 
 
 @pytest.mark.parametrize("words", NOT_PLAIN)
@@ -63,6 +64,7 @@ def test_a_folder_that_cannot_be_read_is_left_to_click(monkeypatch: pytest.Monke
     assert plain.config_of(["check", "--cache-dir", "there"], {}) is not None
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert plain.config_of(["check", "--cache-dir", "there"], {}) is None
+    assert plain.config_of(["check", "--cache-dir", "gone"], {}) is not None
 
 
 def test_variables_that_stand_for_options_are_left_to_click() -> None:

@@ -29,7 +29,8 @@ def config_of(words: Sequence[str], environment: Iterable[str]) -> Config | None
     for word in pending:
         if word == _CACHE:
             folder = next(pending, "")
-            if not (os.path.isdir(folder) and os.access(folder, os.R_OK)):
+            is_readable = os.path.isdir(folder) and os.access(folder, os.R_OK)
+            if not folder or (os.path.exists(folder) and not is_readable):
                 return None
             given[_CACHE] = folder
         elif word in (*_QUIET, _FORCED):
