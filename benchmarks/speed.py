@@ -190,8 +190,13 @@ class Sets:
         The parts of one size have no file in common.
         """
         target = self.folder / (f"growth-{files}-{part}" if part else f"growth-{files}")
-        if target.is_dir():
-            return target
+        if not target.is_dir():
+            self._fill(target, files, part)
+        # Otherwise one file that imports trio would have the whole told of more than its parts.
+        (target / "scopelint.toml").write_text('backends = ["asyncio", "trio"]\n', "utf-8")
+        return target
+
+    def _fill(self, target: Path, files: int, part: int) -> None:
         target.mkdir()
         (target / "setup.cfg").touch()
         folders = sorted({path.parent for path in self.big.rglob("*.py")})
@@ -203,7 +208,6 @@ class Sets:
             to = target.joinpath(name[0].split("--")[0] + "_wheel", *name[1:])
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, to)
-        return target
 
 
 def _not_python(folder: str, names: list[str]) -> list[str]:

@@ -447,7 +447,8 @@ def test_a_definition_beside_another_binding_is_not_found(other: str) -> None:
     assert not finds(f"{other}\ndef made(): ...\n".encode(), Look.DEFINED, b"made")
 
 
-def test_the_words_of_many_files_are_those_of_each() -> None:
+@pytest.mark.parametrize("are_many", [False, True])
+def test_the_words_of_many_files_are_those_of_each(are_many: bool) -> None:
     raws = {
         str(path): path.read_bytes()
         for path in sorted((Path(__file__).parent / "fixtures").rglob("*.py"))
@@ -459,7 +460,7 @@ def test_the_words_of_many_files_are_those_of_each() -> None:
     for _ in range(10):
         for word in (b"anyio", b"self", b"x", b"_tg", b"def", b"nowhere", b"__aexit__"):
             having = {path for path, raw in raws.items() if finds(raw, Look.MENTION, word)}
-            assert set(words.having(word)) == having
+            assert set(words.having(word, is_one_of_many=are_many)) == having
         path = min(raws)
         raws[path] += b"\nanyio, x"
         words.learn(path, raws[path])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KEPT_BYTES = 2_000_000
 # So many words are cheaper to look for than all words of all files to learn.
 _FEW_SEARCHES = 8
+# Of a project in which more files matter, hundreds of words are asked.
+_MANY_SEEDS = 30
 
 
 class Files:
@@ -252,7 +254,8 @@ class Files:
             else:
                 for path in lacking:
                     self._written.learn(path, self._read(path) or b"")
-        having = frozenset(self._written.having(word)).union(more)
+        is_one_of_many = len(self.seeds) > _MANY_SEEDS
+        having = frozenset(self._written.having(word, is_one_of_many=is_one_of_many)).union(more)
         return having if len(paths) == len(self.project.files) else having.intersection(paths)
 
     def _finds(self, path: str, look: Look, word: bytes) -> bool:

@@ -6,6 +6,7 @@ import enum
 import itertools
 import re
 from bisect import bisect
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 # Every finding has one of these in the file of one of its decisive sites: a hand-made enter or
@@ -167,7 +168,7 @@ class Words:
         self._latest: dict[str, int] = {}
         self._whole: set[str] = set()
         self._searches = 0
-        self._numbers: dict[bytes, list[int]] | None = None
+        self._numbers: defaultdict[bytes, list[int]] | None = None
 
     def __len__(self) -> int:
         """Return the number of files of which every word is known."""
@@ -189,32 +190,36 @@ class Words:
         """Learn what `words_of`, or else `first_words_of`, says of a file."""
         (self._whole.add if is_whole else self._whole.discard)(path)
         self._latest[path] = len(self._paths)
+        if self._numbers is not None:
+            self._number(words, len(self._paths))
         self._paths.append(path)
         self._starts.append(len(self._text))
         self._text += b" %b \n" % words
-        self._numbers = None
 
     def lacks(self, path: str, word: bytes) -> bool:
         """Say whether it is not known of a file whether it has a word."""
         return path not in self._whole and (word not in FIRST_WORDS or path not in self._latest)
 
-    def having(self, word: bytes) -> Iterator[str]:
-        """Yield the files that have a word."""
-        for number in self._having(word):
+    def having(self, word: bytes, *, is_one_of_many: bool = False) -> Iterator[str]:
+        """Yield the files that have a word; if many will be asked for, they get an index now."""
+        self._searches += 1
+        is_indexed = is_one_of_many or self._searches >= _FEW_SEARCHES
+        for number in (self._indexed if is_indexed else self._search)(word):
             path = self._paths[number]
             if self._latest[path] == number:
                 yield path
 
-    def _having(self, word: bytes) -> Iterable[int]:
-        self._searches += 1
-        if self._searches < _FEW_SEARCHES:
-            return self._search(word)
+    def _indexed(self, word: bytes) -> Iterable[int]:
         if self._numbers is None:
-            self._numbers = {}
+            self._numbers = defaultdict(list)
             for number, words in enumerate(bytes(self._text).split(b"\n")):
-                for one in words.split():
-                    self._numbers.setdefault(one, []).append(number)
+                self._number(words, number)
         return self._numbers.get(word, ())
+
+    def _number(self, words: bytes, number: int) -> None:
+        assert self._numbers is not None
+        for word in words.split():
+            self._numbers[word].append(number)
 
     def _search(self, word: bytes) -> Iterator[int]:
         wanted = b" %b " % word
