@@ -268,3 +268,34 @@ def test_notes_are_fixed_only_by_name(project: Path) -> None:
     assert (project / "reader.py").read_text("utf-8") == text
     run(project, "fix", "--unsafe-fixes", "--select", "manual-scope-entry")
     assert "with anyio.CancelScope():" in (project / "reader.py").read_text("utf-8")
+
+
+TASKS = """import asyncio
+
+import anyio
+
+
+class Reader:
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self.run())
+
+    def kick(self) -> None:
+        asyncio.ensure_future(self.run())
+
+    async def run(self) -> None:
+        await anyio.sleep(1)
+
+    async def stop(self) -> None:
+        self._task.cancel()
+"""
+
+
+def test_a_fix_leaves_the_calls_that_another_rule_speaks_of(project: Path) -> None:
+    (project / "reader.py").write_text(TASKS, "utf-8")
+    found = run(project, "check", "--output-format", "concise").stdout
+    assert ("SCP301" in found, "SCP305" in found) == (True, True)
+    run(project, "fix", "--unsafe-fixes")
+    fixed = (project / "reader.py").read_text("utf-8")
+    assert "self._task = spawn_detached(self.run())" in fixed
+    assert "        asyncio.ensure_future(self.run())" in fixed
+    assert "SCP305" in run(project, "check").stdout
