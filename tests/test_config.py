@@ -180,6 +180,7 @@ def mistakes() -> Iterator[tuple[str, str]]:
     yield "slect = []", "unknown option `slect`; did you mean `select`?"
     yield "per_file_ignores = {}", "unknown option `per_file_ignores`; did you mean"
     yield "[lint]\nselect = []", "unknown option `lint`"
+    yield "[tool.scopelint]\nselect = []", "unknown option `tool`; only `pyproject.toml` has"
     yield "backends = []", "`backends` must be a list of backends, not []"
     yield "output-format = 'xml'", "`output-format` has no `xml`; there is full, concise, grouped,"
     yield 'select = "SCP1"', "`select` must be a list of rules, not 'SCP1'"

@@ -137,6 +137,19 @@ def test_the_repository_around_a_project_ignores_files_in_it(tmp_path: Path) -> 
     assert only(discover([str(tmp_path / "inner")])).files == ("a.py", "gen.py", "setup.py")
 
 
+def test_what_one_checkout_ignores_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, ".git/HEAD", "setup.py", "a.py", "inner/setup.py", "inner/a.py", "inner/b.py")
+    write(tmp_path, ".git/info/exclude", text="# a remark\n")
+    assert discover([str(tmp_path)]).projects[0].files == ("a.py", "setup.py")
+    write(tmp_path, ".git/info/exclude", text="# a remark\na.py\n")
+    assert discover([str(tmp_path)]).projects[0].files == ("setup.py",)
+    assert only(discover([str(tmp_path / "inner")])).files == ("b.py", "setup.py")
+    write(tmp_path, ".gitignore", text="!a.py\n")
+    assert discover([str(tmp_path)]).projects[0].files == ("a.py", "setup.py")
+    without_git = Sieve(respects_gitignore=False)
+    assert "a.py" in only(discover([str(tmp_path / "inner")], lambda _: without_git)).files
+
+
 def test_what_is_named_is_never_left_out(tmp_path: Path) -> None:
     write(tmp_path, "pyproject.toml", ".hidden/a.py", ".hidden/.deep/b.py", "gen/c.py", "tool")
     write(tmp_path, ".gitignore", text="gen/\n")

@@ -81,6 +81,7 @@ OPTIONS: Mapping[str, Option] = {
     )
 }
 
+_NO_HEADING = "; only `pyproject.toml` has the heading `[tool.scopelint]`"
 # What cannot differ between the directories of a project.
 WHOLE_PROJECT = ("target-version", "backends", "carriers", "helper-module")
 
@@ -94,7 +95,7 @@ def read_options(table: Mapping[str, object], origin: str) -> Mapping[str, Value
     values: dict[str, Value] = {}
     for name, value in table.items():
         if name not in OPTIONS:
-            hint = nearest_word(name, tuple(OPTIONS))
+            hint = nearest_word(name, tuple(OPTIONS)) if name != "tool" else _NO_HEADING
             raise ScopelintError(f"{origin}: unknown option `{name}`{hint}")
         values[name] = _value(OPTIONS[name], value, origin)
     return values

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
 _BUILD_OUTPUT = frozenset({"build", "dist"})
+# What git ignores in one checkout alone.
+_EXCLUDE = ".git/info/exclude"
 _EXCLUDED_AT_ROOT = _EXCLUDED | _BUILD_OUTPUT
 
 
@@ -239,8 +241,11 @@ def _walk(
         has_settings = path != start and any(name in SETTINGS_FILES for name in special)
         if has_settings:
             sieve = sieve_at(path)
-        if ".gitignore" in special and sieve.respects_gitignore:
-            ignores = (*ignores, *_ignores_in(path))
+        if sieve.respects_gitignore:
+            if ".git" in special:
+                ignores = (*ignores, *_ignores_in(path, _EXCLUDE))
+            if ".gitignore" in special:
+                ignores = (*ignores, *_ignores_in(path))
         files = [prefix + name for name in names]
         links = [*filter(os.path.isfile, (prefix + name for name in linked))]
         if sieve.excluded or ignores:
@@ -285,12 +290,14 @@ def _is_ignored(path: str, ignores: tuple[Patterns, ...]) -> bool:
     return False
 
 
-def _ignores_in(directory: str) -> tuple[Patterns, ...]:
+def _ignores_in(directory: str, name: str = ".gitignore") -> tuple[Patterns, ...]:
     try:
-        text = read(f"{directory}/.gitignore").decode("utf-8", "replace")
+        lines = read(f"{directory}/{name}").decode("utf-8", "replace").splitlines()
     except OSError:
         return ()
-    return (patterns_of(directory, text.splitlines()),)
+    # The file that git makes has remarks alone.
+    is_empty = all(not line.strip() or line.startswith("#") for line in lines)
+    return () if is_empty else (patterns_of(directory, lines),)
 
 
 def _outer_ignores(root: str) -> tuple[Patterns, ...]:
@@ -298,7 +305,7 @@ def _outer_ignores(root: str) -> tuple[Patterns, ...]:
     ancestors = list(_ancestors(root))
     repository = next((path for path in ancestors if os.path.exists(f"{path}/.git")), root)
     inside = ancestors[: ancestors.index(repository) + 1]
-    ignores: tuple[Patterns, ...] = ()
+    ignores = _ignores_in(repository, _EXCLUDE) if repository != root else ()
     for outer, inner in reversed(list(zip(inside[1:], inside, strict=False))):
         ignores = (*ignores, *_ignores_in(outer))
         if _is_ignored(inner + "/", ignores):
