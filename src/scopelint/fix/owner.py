@@ -32,7 +32,10 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     key = offer.target
     assert isinstance(key, ObjectKey)
     if key.home not in (Home.ATTRIBUTE, Home.GLOBAL):
-        raise RefusedError("only a group kept on an attribute or in a global can have an owner")
+        raise RefusedError(
+            "only a group kept on an attribute of a class of the project, or in a global, "
+            "can have an owner"
+        )
     if key.is_element:
         raise RefusedError("there is no owner for groups in a container")
     check_relatives(workspace, key)

@@ -177,8 +177,8 @@ class _TrioHandle(TaskHandle[T]):
                 self._error = split(cancelled)[1]
             elif not isinstance(exc, cancelled):
                 self._error = exc
-        if self._error is not None and not self._waiters:
-            _logger.error("A detached task failed", exc_info=self._error)
+            if self._error is not None and not self._waiters:
+                _logger.error("A detached task failed", exc_info=self._error)
         self._finished.set()
         for callback in self._callbacks:
             self._call(callback)
