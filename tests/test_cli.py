@@ -87,6 +87,9 @@ def test_verbose_says_what_was_checked(project: Path) -> None:
     # Nothing could be found.
     names = [s.value for s in (Stage.DISCOVERY, Stage.MEMORY, Stage.READING, Stage.REPORT)]
     assert [stage.split("  ")[1] for stage in stages] == names
+    again = run("check", "-v", at=project).stderr.splitlines()[1:]
+    told = [line.endswith("1 files") for line in (stages[1], again[1])]
+    assert told == [False, True]  # whether the cache knew the file
 
 
 def test_selectors_are_repeatable_and_separated_by_commas(dirty: Path) -> None:

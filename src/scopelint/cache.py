@@ -99,6 +99,10 @@ class ProjectMemory:
 
     # --- files ------------------------------------------------------------------------
 
+    def unchanged(self) -> int:
+        """Return how many files are as they were when the cache learnt of them."""
+        return len(self.project.files) - len(self._changed)
+
     def marks(self, path: str) -> Mark | None:
         """Return what the prescan said of a file, ``None`` if it has to be asked again."""
         from scopelint.prescan import Mark

@@ -82,6 +82,7 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
         with clock.during(Stage.MEMORY):
             given = given_in(config, project)
             memory = ProjectMemory.of(project, folder, given, changed.get(project.root))
+            clock.count(Stage.MEMORY, files=memory.unchanged())
             asked = asked_of(config, configuration, project)
             known = memory.outcome(asked)
         if known is None:
