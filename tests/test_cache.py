@@ -15,6 +15,7 @@ import pytest
 from harness import Fixture, fixtures
 
 from scopelint import cachefile, outcomes, pipeline, source, workers
+from scopelint.cache import ProjectMemory, changed_in
 from scopelint.config import Config
 from scopelint.outcome import Report, ScopelintError
 from scopelint.pipeline import check, fix
@@ -346,6 +347,7 @@ DAMAGES: Mapping[str, Callable[[bytes], bytes]] = {
     "cut in the facts": lambda raw: raw[:-10],
     "cut in the head": lambda raw: raw[:30],
     "of another program": lambda raw: b"garbage" * 100,
+    "too large for any memory": lambda raw: b"9" * 12 + raw[12:],
     "of another version": lambda raw: raw.replace(b"scopelint ", b"scopelinT "),
     "a bit of the table": lambda raw: raw[:200] + bytes([raw[200] ^ 1]) + raw[201:],
     "a bit of the facts": lambda raw: raw[:-5] + bytes([raw[-5] ^ 1]) + raw[-4:],
@@ -383,6 +385,31 @@ def test_an_interrupt_leaves_nothing_behind(project: Path, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         run(project)
     assert [path.name for path in (project / ".scopelint_cache").iterdir()] == [".gitignore"]
+
+
+def test_standard_input_stands_for_a_file_that_changed_on_disk_too(project: Path) -> None:
+    run(project)
+    (project / "user.py").write_text("x = 1\n", "utf-8")
+    config = Config((str(project / "user.py"),), stdin=USER.encode(), is_cached=True)
+    report = check(config)
+    assert report.findings
+    assert report == check(config._replace(is_cached=False))
+
+
+def test_what_a_process_says_of_another_table_is_not_taken(project: Path) -> None:
+    run(project)
+    folder = str(project / ".scopelint_cache")
+    found = source.Project(
+        str(project), ("alien.py", "carrier.py", "user.py"), frozenset({"alien.py"})
+    )
+    (project / "alien.py").write_text(USER, "utf-8")
+    ((_, told),) = changed_in(folder, [str(project)], 2)
+    assert set(told[0]) == {"alien.py"}
+    for other in (None, told, ({}, b"another table"), ({"gone.py": (1, 1, 1)}, b"")):
+        memory = ProjectMemory.of(found, folder, {}, other)
+        assert [path for path in found.files if memory.marks(path) is None] == ["alien.py"]
+    memory = ProjectMemory.of(found, folder, {}, ({}, told[1]))
+    assert memory.unchanged() == 3
 
 
 def test_a_run_that_is_killed_at_any_moment_changes_nothing(project: Path) -> None:

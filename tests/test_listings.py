@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scopelint import source
-from scopelint.cachefile import ListingsFile
+from scopelint.cachefile import ListingsFiles, path_in
 from scopelint.patterns import configured
 from scopelint.source import Discovery, Listings, Sieve, listings
 
@@ -49,7 +50,7 @@ def found(root: Path, known: Listings) -> Discovery:
 def test_what_did_not_change_is_not_read_again(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = ListingsFile(str(tmp_path / "cache"), [str(root)])
+    file = ListingsFiles(str(tmp_path / "cache"), [str(root)])
     first = file.read()
     before = found(root, first)
     file.replace(first)
@@ -89,6 +90,7 @@ EDITS = {
     "an environment": "touch pkg/pyvenv.cfg",
     "settings": "touch pkg/scopelint.toml",
     "git ignores": "echo gen.py > docs/.gitignore",
+    "a file comes and leaves the time as it was": "touch docs/x.py; touch -r ../reference docs",
     "it may not be read": "chmod 0 docs",
 }
 
@@ -96,7 +98,8 @@ EDITS = {
 @pytest.mark.skipif(os.name == "nt", reason="links and pipes are made")
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 def test_every_change_is_seen(root: Path, tmp_path: Path, edit: str) -> None:
-    file = ListingsFile(str(tmp_path / "cache"), [str(root)])
+    file = ListingsFiles(str(tmp_path / "cache"), [str(root)])
+    subprocess.run(["touch", "-r", "docs", "../reference"], cwd=root, check=True)
     for _ in range(2):
         known = file.read()
         before = found(root, known)
@@ -127,7 +130,7 @@ def test_what_changed_a_moment_ago_is_read_again(
 
 @pytest.mark.parametrize("damage", [b"", b"1", b"x" * 100])
 def test_a_damaged_file_is_as_good_as_none(root: Path, tmp_path: Path, damage: bytes) -> None:
-    file = ListingsFile(str(tmp_path / "cache"), [str(root)])
+    file = ListingsFiles(str(tmp_path / "cache"), [str(root)])
     known = file.read()
     before = found(root, known)
     file.replace(known)
@@ -136,3 +139,39 @@ def test_a_damaged_file_is_as_good_as_none(root: Path, tmp_path: Path, damage: b
     for changed in (damage, raw[:-1], raw[:-1] + bytes([raw[-1] ^ 1]), raw[:30] + damage):
         path.write_bytes(changed)
         assert found(root, file.read()) == before
+
+
+def test_every_project_has_one_file_whatever_is_named_with_it(root: Path, tmp_path: Path) -> None:
+    folder, nested = str(tmp_path / "cache"), f"{root}/nested"
+    for roots in ([str(root)], [str(root), nested], [nested]):
+        file = ListingsFiles(folder, roots)
+        known = file.read()
+        source.discover(source.group(roots), lambda _: Sieve(), known)
+        file.replace(known)
+    assert len(list((tmp_path / "cache").glob("directories-*"))) == 2
+    known = ListingsFiles(folder, [nested]).read()
+    source.discover(source.group([nested]), lambda _: Sieve(), known)
+    assert not known.is_new
+
+
+def test_two_pythons_keep_what_they_see_in_files_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = path_in("folder", "name", "told")
+    assert path_in("folder", "name", "told") == one
+    assert path_in("folder", "name", "other") != one
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "version_info", (3, 99))
+        assert path_in("folder", "name", "told") != one
+
+
+def test_what_may_not_be_read_is_asked_for_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "docs").chmod(0o700)
+    known = Listings()
+    found(root, known)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    again = Listings(known.seen)
+    found(root, again)
+    assert again.is_new

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 # When a file was modified, its size, and when its state last changed; by path, ``None`` for those
 # that cannot be found.
 _State: TypeAlias = tuple[int, int, int]
-States: TypeAlias = Mapping[str, _State | None]
+_States: TypeAlias = Mapping[str, _State | None]
+# Which files are not as a table says, and what tells that table from others.
+Told: TypeAlias = tuple[_States, bytes]
 
 FOLDER = ".scopelint_cache"
 # Runs over other paths or with other rules that are remembered beside the latest one.
@@ -46,7 +48,7 @@ class ProjectMemory:
         project: source.Project,
         path: str | None,
         given: Mapping[str, bytes] = MappingProxyType({}),
-        changed: States | None = None,
+        changed: Told | None = None,
     ) -> None:
         self.project = project
         self._given = given
@@ -75,7 +77,7 @@ class ProjectMemory:
         project: source.Project,
         folder: str | None,
         given: Mapping[str, bytes],
-        changed: States | None = None,
+        changed: Told | None = None,
     ) -> ProjectMemory:
         """Return what the cache in a folder knows of a project.
 
@@ -329,8 +331,9 @@ class ProjectMemory:
         self._changed = {}
         is_same = table.files == files
         self._entries = known if is_same else {path: known.get(path) for path in files}
-        states = self._ahead if is_same else None
-        if states is None:
+        states, head = self._ahead or ({}, b"")
+        # Another run may have written a table since.
+        if not is_same or head != self._file.head:
             states = _changed(self.project.root, self._entries)
         for path in self._given:
             self._stats[path] = (0, len(self._given[path]), 0)
@@ -397,7 +400,7 @@ def _path_in(folder: str, root: str) -> str:
     return path_in(folder, os.path.basename(root) or "root", root)
 
 
-def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> States:
+def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> _States:
     """Return the state of every file that is not as it was."""
     found: dict[str, _State | None] = {}
     prefix, look = f"{root}/", os.stat
@@ -418,18 +421,19 @@ def _changed(root: str, entries: Mapping[str, tuple[Any, ...] | None]) -> States
     return found
 
 
-def changed_in(folder: str, roots: Sequence[str], jobs: int) -> Iterator[tuple[str, States]]:
+def changed_in(folder: str, roots: Iterable[str], jobs: int) -> Iterator[tuple[str, Told]]:
     """Let a process find out from now on which files changed since the cache has learnt of them.
 
     Yields them by the root of their project.
     """
 
-    def states(root: str) -> States | None:
-        table = CacheFile(_path_in(folder, root), root).table()
+    def told(root: str) -> Told | None:
+        file = CacheFile(_path_in(folder, root), root)
+        table = file.table()
         entries = dict(zip(table.files, table.entries, strict=True))
-        return _changed(root, entries) if entries else None
+        return (_changed(root, entries), file.head) if entries else None
 
-    return aside(states, roots, jobs)
+    return aside(told, roots, jobs)
 
 
 def written(outcome: Outcome) -> bytes:

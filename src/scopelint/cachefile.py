@@ -16,7 +16,7 @@ from scopelint.source import Listings
 
 _FORMAT = 4
 _HEAD = 24
-_DAMAGES = (OSError, ValueError, EOFError, TypeError)
+_DAMAGES = (OSError, ValueError, EOFError, TypeError, MemoryError)
 
 
 class Entry(NamedTuple):
@@ -78,6 +78,8 @@ class CacheFile:
 
     def __init__(self, path: str, root: str) -> None:
         self.path = path
+        # What tells the table that was read from any other.
+        self.head = b""
         self._root = root
         self._start = 0
 
@@ -90,7 +92,7 @@ class CacheFile:
             return Table()
 
     def _table(self, stream: BinaryIO) -> Table:
-        (files, entries, runs), self._start = _loaded(stream, self._root)
+        (files, entries, runs), self.head, self._start = _loaded(stream, self._root)
         return Table(
             files,
             entries,
@@ -141,37 +143,48 @@ def path_in(folder: str, name: str, told: str) -> str:
     return f"{folder}/{name}-{zlib.crc32(_encoded(f'{told} {sys.version_info[:2]}')):08x}"
 
 
-class ListingsFile:
-    """Keeps what the directories of some projects hold; it is as good as none if it is damaged."""
+class ListingsFiles:
+    """Keeps what the directories of some projects hold, in a file for each.
+
+    One that is damaged is as good as none.
+    """
 
     def __init__(self, folder: str, roots: Sequence[str]) -> None:
-        self._told = "\0".join(("directories", *roots))
-        self._path = path_in(folder, "directories", self._told)
+        self._paths = {
+            root: path_in(folder, "directories", f"directories {root}") for root in roots
+        }
 
     def read(self) -> Listings:
         """Return what is known of the directories."""
-        try:
-            with open(self._path, "rb") as stream:
-                known, _ = _loaded(stream, self._told)
-        except _DAMAGES:
-            return Listings()
+        known: dict[str, tuple[Any, ...]] = {}
+        for root, path in self._paths.items():
+            with contextlib.suppress(*_DAMAGES), open(path, "rb") as stream:
+                known.update(_loaded(stream, root)[0])
         return Listings(known)
 
     def replace(self, listings: Listings) -> None:
         """Keep what a run has seen, if it is more than before."""
-        if listings.is_new:
-            _replace(self._path, _dumped(listings.seen, self._told))
+        for root, path in self._paths.items() if listings.is_new else ():
+            inside = {each: seen for each, seen in listings.seen.items() if _is_in(each, root)}
+            _replace(path, _dumped(inside, root))
 
 
-def _loaded(stream: BinaryIO, told: str) -> tuple[Any, int]:
-    """Return what a file begins with, and where it ends; raises one of ``_DAMAGES``."""
+def _is_in(path: str, root: str) -> bool:
+    return f"{path}/".startswith(f"{root.rstrip('/')}/")
+
+
+def _loaded(stream: BinaryIO, told: str) -> tuple[Any, bytes, int]:
+    """Return what a file begins with, what tells that from others, and where it ends.
+
+    Raises one of ``_DAMAGES``.
+    """
     head = stream.read(_HEAD)
     length, checksum = int(head[:12]), int(head[12:])
     raw = stream.read(length)
     stamp = _stamp(told)
     if zlib.crc32(raw) != checksum or not raw.startswith(stamp):
         raise ValueError
-    return marshal.loads(memoryview(raw)[len(stamp) :]), _HEAD + length
+    return marshal.loads(memoryview(raw)[len(stamp) :]), head, _HEAD + length
 
 
 def _dumped(value: tuple[Any, ...] | dict[str, Any], told: str) -> Iterator[bytes]:

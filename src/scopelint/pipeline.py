@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from scopelint import source
-from scopelint.cache import FOLDER, ProjectMemory, States, changed_in
-from scopelint.cachefile import ListingsFile
+from scopelint.cache import FOLDER, ProjectMemory, Told, changed_in
+from scopelint.cachefile import ListingsFiles
 from scopelint.clock import Clock, Stage
 from scopelint.config import (
     Config,
@@ -250,7 +250,7 @@ class _Discovered(NamedTuple):
 
     discovery: source.Discovery
     folder: str | None = None
-    changed: Mapping[str, States] = MappingProxyType({})
+    changed: Mapping[str, Told] = MappingProxyType({})
 
 
 def _discovered(
@@ -276,13 +276,14 @@ def _discovered(
     folder = _folder_of(config, configuration, roots)
     if folder is None:
         return _Discovered(source.discover(named, sieve_at, source.Listings()))
-    file = ListingsFile(folder, roots)
-    listings = file.read()
+    files = ListingsFiles(folder, roots)
+    listings = files.read()
+    if not keeps:
+        return _Discovered(source.discover(named, sieve_at, listings), folder)
     jobs = config.jobs if listings.count() > _MANY_FILES else 1
-    ahead = changed_in(folder, [*roots, *listings.roots()], jobs)
+    ahead = changed_in(folder, dict.fromkeys([*roots, *listings.roots()]), jobs)
     discovery = source.discover(named, sieve_at, listings)
-    if keeps:
-        file.replace(listings)
+    files.replace(listings)
     return _Discovered(discovery, folder, dict(ahead))
 
 

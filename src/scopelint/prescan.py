@@ -40,18 +40,27 @@ def may_matter(raw: bytes) -> bool:
 
 def _is_used(raw: bytes, word: bytes) -> bool:
     """Say whether a file has a word other than as the name of a method, or in a remark."""
-    start = raw.find(word)
+    start, seen, line = raw.find(word), 0, 0
     while start >= 0:
-        line = raw[raw.rfind(b"\n", 0, start) + 1 : start].rpartition(b"\r")[2]
-        if not line.endswith(b"def ") and not _is_remark(line):
-            return True
-        start = raw.find(word, start + 1)
+        # Of files that are one long line, too, every byte is looked at once.
+        line = max(line, raw.rfind(b"\n", seen, start) + 1, raw.rfind(b"\r", seen, start) + 1)
+        seen = start
+        if raw[start - 4 : start] != b"def ":
+            if not _is_remark(raw[line:start]):
+                return True
+            end = _LINE_BREAK.search(raw, start)
+            seen = len(raw) if end is None else end.start()
+        start = raw.find(word, max(start + 1, seen))
     return False
 
 
+_LINE_BREAK = re.compile(rb"[\r\n]")
+
+
 def _is_remark(line: bytes) -> bool:
-    # In an f-string of several lines such a line, too, may have code after a brace.
-    return line.lstrip(b" \t\f").startswith(b"#") and b"{" not in line
+    # Strings of several lines may have such lines, too, and code where they end or after a brace.
+    is_sure = not any(mark in line for mark in (b"{", b'"', b"'"))
+    return is_sure and line.lstrip(b" \t\f").startswith(b"#")
 
 
 # What opens a definition, after the end of a line, and what opens a block, at its start.

@@ -47,18 +47,11 @@ def _lost(before: str, after: str) -> frozenset[str]:
     # Most changes leave another use, and soon come to it.
     uses = _uses(tree)
     while left and (use := next(uses, None)):
-        left.discard(use[0])
+        left.discard(use)
     if not left:
         return frozenset()
     tree = parsed(before)
-    used: dict[str, list[int]] = {}
-    for name, line in _uses(tree):
-        used.setdefault(name, []).append(line)
-    return frozenset(
-        name
-        for name in left.intersection(used, _imported(tree))
-        if all(lines[line - 1] in gone for line in used[name])
-    )
+    return frozenset(left.intersection(_imported(tree), _uses(tree)))
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
@@ -68,8 +61,8 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
 
 
-def _uses(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield the names that code uses, with their lines.
+def _uses(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that code uses.
 
     Those in strings count, too, for annotations may be quoted.
     """
@@ -78,10 +71,10 @@ def _uses(tree: ast.AST) -> Iterator[tuple[str, int]]:
         node = pending.pop()
         match node:
             case ast.Name(id=name):
-                yield name, node.lineno
+                yield name
             case ast.Constant(value=str(text)):
                 if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
-                    yield from ((name, node.lineno) for name in _WORD.findall(text))
+                    yield from _WORD.findall(text)
             case ast.Expr(value=ast.Constant()):
                 continue  # a docstring
             case _:
@@ -89,7 +82,7 @@ def _uses(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _used(text: str) -> set[str]:
-    return {name for name, _ in _uses(parsed(text))}
+    return set(_uses(parsed(text)))
 
 
 # --- taking away ----------------------------------------------------------------------

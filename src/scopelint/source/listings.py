@@ -19,6 +19,7 @@ ROOT_MARKERS = frozenset({*PROJECT_FILES, *VCS_DIRECTORIES})
 _SPECIAL = ROOT_MARKERS | {*SETTINGS_FILES, ".gitignore", "pyvenv.cfg"}
 # What changed this shortly before it was read may change again and keep its time.
 RACY_NANOSECONDS = 2_000_000_000
+_FOR_ALL = 0o444
 
 
 class Listing(NamedTuple):
@@ -37,7 +38,8 @@ class Listings:
     """The listings of directories; ``known`` are those of an earlier run, with their states then.
 
     A directory whose state is the same holds the same names: its times change whenever a name is
-    added, removed or replaced. Git's untracked cache rests on this, too.
+    added, removed or replaced. Git's untracked cache, if it is on, rests on the same. Windows has
+    file systems that keep no times of directories, and so have roots of FAT elsewhere.
     """
 
     def __init__(self, known: Mapping[str, tuple[Any, ...]] | None = None) -> None:
@@ -57,12 +59,15 @@ class Listings:
 
     def of(self, path: str) -> Listing:
         """Return the listing of a directory; raises `OSError` if it cannot be read."""
-        state = _state(path)
+        stat = os.stat(path)
+        state = stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
         known = self._known.get(path)
-        if known is None or known[0] != state:
+        # Whoever keeps a listing may read what others may not.
+        is_open = stat.st_mode & _FOR_ALL == _FOR_ALL or os.access(path, os.R_OK)
+        if known is None or known[0] != state or not is_open:
             known = (state, *_scanned(path))
-            # Some file systems of Windows keep no times of directories.
-            if os.name == "nt" or max(state[:2]) > self._started - RACY_NANOSECONDS:
+            newest = self._started - RACY_NANOSECONDS
+            if os.name == "nt" or not 0 < min(state[:2]) <= max(state[:2]) <= newest:
                 return Listing._make(known[1:])
             self.is_new = True
         self.seen[path] = known
@@ -72,11 +77,6 @@ class Listings:
 def marks_root(special: Iterable[str]) -> bool:
     """Say whether one of some special names makes its directory a project within another one."""
     return any(name in PROJECT_FILES or name.endswith(WHEEL) for name in special)
-
-
-def _state(path: str) -> tuple[int, int, int]:
-    stat = os.stat(path)
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 def _scanned(path: str) -> Listing:
