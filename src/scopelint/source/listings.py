@@ -66,12 +66,16 @@ class Listings:
         is_open = stat.st_mode & _FOR_ALL == _FOR_ALL or os.access(path, os.R_OK)
         if known is None or known[0] != state or not is_open:
             known = (state, *_scanned(path))
-            newest = self._started - RACY_NANOSECONDS
-            if os.name == "nt" or not 0 < min(state[:2]) <= max(state[:2]) <= newest:
+            if not self._is_telling(state):
                 return Listing._make(known[1:])
             self.is_new = True
         self.seen[path] = known
         return Listing._make(known[1:])
+
+    def _is_telling(self, state: tuple[int, int, int]) -> bool:
+        """Say whether the state of a directory will be another one once it changes."""
+        has_times = os.name != "nt" and 0 not in state
+        return has_times and max(state[:2]) <= self._started - RACY_NANOSECONDS
 
 
 def marks_root(special: Iterable[str]) -> bool:
