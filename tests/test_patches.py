@@ -54,6 +54,7 @@ def project(tmp_path: Path) -> Path:
         (SLEEPER, 'patch("app.batch.asyncio")', "asyncio"),
         (SLEEPER, 'patch(f"{batch.__name__}.asyncio.sleep")', "asyncio.sleep"),
         (SLEEPER, 'patch(batch.__name__ + ".asyncio.sleep")', "asyncio.sleep"),
+        (SLEEPER, 'patch(f"{batch.__name__}.asyncio")', "asyncio"),
         (SLEEPER, 'setattr(target=batch.asyncio, name="sleep", value=1)', "asyncio.sleep"),
         (SLEEPER, "patch.multiple(batch.asyncio, run=1, sleep=None)", "asyncio.sleep"),
         (SLEEPER, 'patch.multiple("asyncio", sleep=None)', "asyncio.sleep"),
@@ -71,7 +72,9 @@ def test_what_a_test_replaces_is_not_fixed(
 ) -> None:
     (project / "app" / "batch.py").write_text(source, "utf-8")
     (project / "test_batch.py").write_text(f"{TEST}{patch}\n", "utf-8")
-    found = check(Config(paths=(str(project),), is_cached=False)).findings
+    config = Config(paths=(str(project),), is_cached=False)
+    found = check(config).findings
+    assert check(config._replace(prescan=False)).findings == found
     reason = f"`{name}` is replaced there, which the fixed code would not notice (test_batch.py:7)"
     assert {finding.fix_refused for finding in found} == {reason}
     assert not fix(project).changes

@@ -227,7 +227,8 @@ class Files:
 
     def mentioning(self, word: str, look: Look) -> Sequence[str]:
         """Return the files whose text has a word, in the way that is looked for."""
-        if not self.is_sifted:
+        # What strings name is no matter of facts.
+        if not self.is_sifted and look is not Look.NAMED:
             return [path for path in self.project.files if word in self._identifiers_of(path)]
         earlier, unsure = self.memory.earlier(word, look)
         found = (*earlier, *self._finding(_bytes_of(word), look, unsure))
