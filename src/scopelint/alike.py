@@ -7,11 +7,23 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import astuple
 
-from scopelint.facts import Block, Definition, Literal, ModuleFacts, Name, Symbol, Unknown
+from scopelint.facts import (
+    Block,
+    BlockKind,
+    CallUse,
+    Definition,
+    Literal,
+    ModuleFacts,
+    Name,
+    Symbol,
+    Unknown,
+)
 from scopelint.model import Record, Span
 
-# Records without positions in them.
-_FLAT = frozenset({Definition, Literal, Name, Symbol, Unknown})
+# Values without positions in them.
+_FLAT = frozenset(
+    {bool, int, str, type(None), BlockKind, CallUse, Definition, Literal, Name, Symbol, Unknown}
+)
 
 
 def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
@@ -30,22 +42,26 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
         one, other = pending.pop()
         if type(one) is not type(other):
             return False
-        if isinstance(one, Span) and isinstance(other, Span):
-            spans.append((one, other))
-            continue
         if isinstance(one, Block) and isinstance(other, Block):
             if lines.setdefault(one.line, other.line) != other.line:
                 return False
             one, other = _without_line(one), _without_line(other)
         parts, others = _parts(one), _parts(other)
+        if parts is None or others is None:
+            if one != other:
+                return False
+            continue
         if len(parts) != len(others):
             return False
-        # Most parts are names and numbers, which need not wait.
         for part, its in zip(parts, others, strict=True):
-            if isinstance(part, Record | tuple) and type(part) not in _FLAT:
+            # Most parts are names, numbers and spans, which need not wait.
+            if type(part) in _FLAT:
+                if part != its:
+                    return False
+            elif type(part) is Span and type(its) is Span:
+                spans.append((part, its))
+            else:
                 pending.append((part, its))
-            elif part != its:
-                return False
     return _keep_order(spans, lines)
 
 
@@ -53,11 +69,10 @@ def _sizes(module: ModuleFacts) -> list[tuple[int, int]]:
     return [(len(frame.blocks), len(frame.events)) for frame in module.frames]
 
 
-def _parts(value: object) -> Sequence[object]:
+def _parts(value: object) -> Sequence[object] | None:
     if isinstance(value, tuple):
         return value
-    assert isinstance(value, Record)
-    return astuple(value)
+    return astuple(value) if isinstance(value, Record) else None
 
 
 def _without_line(block: Block) -> tuple[object, ...]:
