@@ -202,22 +202,42 @@ def test_what_a_process_cannot_do_is_done_without_it() -> None:
 
 
 @pytest.mark.parametrize("scarce", ["pipe", "fork"])
+@pytest.mark.parametrize("refused", [1, 2])
 def test_what_the_system_has_too_little_of_is_done_without(
-    project: Path, monkeypatch: pytest.MonkeyPatch, scarce: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, scarce: str, refused: int
 ) -> None:
-    plain = run(project, is_cached=False)
+    plain = run(project)
+    shutil.copytree(project, project.parent / "project-2")
+    both = run(project.parent, is_cached=False)
     monkeypatch.setattr(workers, "MIN_BYTES", 0)
+    monkeypatch.setattr(outcomes, "_MANY_FILES", 0)
+    monkeypatch.setattr(pipeline, "_MANY_FILES", -1)
     give, given = getattr(os, scarce), []
 
-    def refuse_the_second() -> object:
+    def refuse_some() -> object:
         given.append(scarce)
-        if len(given) % 2 == 0:
+        if len(given) % refused == 0:
             raise OSError
         return give()
 
-    monkeypatch.setattr(os, scarce, refuse_the_second)
+    monkeypatch.setattr(os, scarce, refuse_some)
     assert run(project, is_cached=False, jobs=3) == plain
-    assert len(given) > 2
+    assert len(given) > 1
+    assert run(project, jobs=3) == plain
+    assert run(project.parent, is_cached=False, jobs=3) == both
+
+
+def test_a_process_is_waited_for_whatever_happens_meanwhile(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project)
+    monkeypatch.setattr(pipeline, "_MANY_FILES", -1)
+    (project / "inner").mkdir()
+    (project / "inner/scopelint.toml").write_text("select = 1\n", "utf-8")
+    with pytest.raises(ScopelintError, match="`select` must be"):
+        run(project, jobs=2)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 WORKING = """

@@ -282,9 +282,13 @@ def _discovered(
         return _Discovered(source.discover(named, sieve_at, listings), folder)
     jobs = config.jobs if listings.count() > _MANY_FILES else 1
     ahead = changed_in(folder, dict.fromkeys([*roots, *listings.roots()]), jobs)
-    discovery = source.discover(named, sieve_at, listings)
+    try:
+        discovery = source.discover(named, sieve_at, listings)
+    finally:
+        # Whatever happens here, the process is waited for.
+        changed = dict(ahead)
     files.replace(listings)
-    return _Discovered(discovery, folder, dict(ahead))
+    return _Discovered(discovery, folder, changed)
 
 
 def why(path: str, line: int) -> tuple[Explanation, str]:

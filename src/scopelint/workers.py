@@ -38,7 +38,10 @@ def one_by_one(work: Work, items: Sequence[str], jobs: int) -> Iterator[tuple[st
     """
     if jobs < 2 or not 1 < len(items) <= _MOST_ITEMS or not hasattr(os, "fork"):
         return
-    numbers, giving = os.pipe()
+    try:
+        numbers, giving = os.pipe()
+    except OSError:
+        return
     os.write(giving, bytes(range(len(items))))
     os.close(giving)
 
@@ -54,7 +57,10 @@ def one_by_one(work: Work, items: Sequence[str], jobs: int) -> Iterator[tuple[st
 
 def _results(work: Work, shares: Iterable[Iterable[str]]) -> Iterator[tuple[str, Any]]:
     """Start a process on every share, and yield the results; none outlives who waits for them."""
-    life = os.pipe()
+    try:
+        life = os.pipe()
+    except OSError:
+        return iter(())
     children = [_started(work, share, *life) for share in shares]
     return _collected([child for child in children if child is not None], life)
 
