@@ -10,15 +10,13 @@ from scopelint.facts import CallEvent, FrameKind, ModuleFacts, Parameter, StoreE
 from scopelint.index.project import Modules, end_of
 from scopelint.index.stores import Store
 from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Value, Where
-from scopelint.libraries import MIXIN_METHODS
+from scopelint.libraries import GIVEN_ATTRIBUTES, MIXIN_METHODS
 from scopelint.prescan import Look
 
 if TYPE_CHECKING:
     from scopelint.index.infer import Inference
 
 _ENTER_ORDER = ("__aenter__", "__enter__", *sorted(MIXIN_METHODS))
-# What Python itself gives an object or a class; who stores it somewhere says little of the others.
-_GIVEN = frozenset({"__class__", "__dict__", "__doc__", "__module__", "__name__", "__qualname__"})
 # As many files can be searched for a word in the time that it takes to read the facts of one.
 _SEARCHED = 100
 
@@ -139,8 +137,8 @@ class Classes:
         They are made by subclasses and their other bases, as for a mix-in, or through anything
         but ``self``.
         """
-        if name in _GIVEN:
-            return ()
+        if name in GIVEN_ATTRIBUTES:
+            return ()  # who stores it somewhere says little of the others
         found: dict[Store, None] = {}
         for child in self._storing_subclasses(ref, name):
             found.update(dict.fromkeys(self.attribute_stores(child, name)))

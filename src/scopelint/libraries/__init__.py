@@ -15,6 +15,7 @@ __all__ = [
     "EXIT_METHODS",
     "EXPECTING",
     "GENERATOR_MANAGERS",
+    "GIVEN_ATTRIBUTES",
     "LIBRARIES",
     "PLAIN_DECORATORS",
     "PROVIDERS",
@@ -133,6 +134,10 @@ PLAIN_DECORATORS: frozenset[str] = frozenset(
         "typing_extensions.final",
         "typing_extensions.override",
     }
+)
+# What Python itself gives every object or class.
+GIVEN_ATTRIBUTES: frozenset[str] = frozenset(
+    {"__class__", "__dict__", "__doc__", "__module__", "__name__", "__qualname__"}
 )
 # Methods that anyio's mix-ins turn into a context manager.
 MIXIN_METHODS: frozenset[str] = frozenset({"__asynccontextmanager__", "__contextmanager__"})

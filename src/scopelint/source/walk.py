@@ -27,7 +27,7 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _EXCLUDED = _INSTALLED | {"__pycache__", "__pypackages__", "_vendor", "node_modules"}
 _BUILD_OUTPUT = frozenset({"build", "dist"})
 # What git ignores in one checkout alone.
-_EXCLUDE = ".git/info/exclude"
+_OWN_IGNORES = ".git/info/exclude"
 _EXCLUDED_AT_ROOT = _EXCLUDED | _BUILD_OUTPUT
 
 
@@ -243,7 +243,7 @@ def _walk(
             sieve = sieve_at(path)
         if sieve.respects_gitignore:
             if ".git" in special:
-                ignores = (*ignores, *_ignores_in(path, _EXCLUDE))
+                ignores = (*ignores, *_ignores_in(path, _OWN_IGNORES))
             if ".gitignore" in special:
                 ignores = (*ignores, *_ignores_in(path))
         files = [prefix + name for name in names]
@@ -305,7 +305,7 @@ def _outer_ignores(root: str) -> tuple[Patterns, ...]:
     ancestors = list(_ancestors(root))
     repository = next((path for path in ancestors if os.path.exists(f"{path}/.git")), root)
     inside = ancestors[: ancestors.index(repository) + 1]
-    ignores = _ignores_in(repository, _EXCLUDE) if repository != root else ()
+    ignores = _ignores_in(repository, _OWN_IGNORES) if repository != root else ()
     for outer, inner in reversed(list(zip(inside[1:], inside, strict=False))):
         ignores = (*ignores, *_ignores_in(outer))
         if _is_ignored(inner + "/", ignores):
