@@ -117,34 +117,66 @@ def _shared(path: str, other: str) -> int:
 
 
 class Bindings:
-    """What the names of one file are bound to, by lexical scope."""
+    """What the names of one file are bound to, by lexical scope.
+
+    A frame is gone through when something first asks for a name in it; most never are.
+    """
 
     def __init__(self, module: ModuleFacts) -> None:
         self._module = module
-        self._stores: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self._own: dict[int, dict[str, tuple[int, ...]]] = {}
         self._inner: dict[tuple[int, str], list[tuple[int, int]]] = {}
-        self._parameters = [{p.name for p in frame.parameters} for frame in module.frames]
-        self.stars: list[str] = []
+        # What a frame binds in one around it, by `global` and `nonlocal`.
+        self._outer: dict[tuple[int, str], list[tuple[int, int]]] = {}
         for number, frame in enumerate(module.frames):
-            for position, event in enumerate(frame.events):
-                if isinstance(event, StoreEvent) and isinstance(event.target, Name):
-                    self._add(number, position, event.target.id, event)
+            if frame.global_names or frame.nonlocal_names:
+                self._bind_outside(number)
 
-    def _add(self, number: int, position: int, name: str, event: StoreEvent) -> None:
-        if name == "*" and isinstance(event.value, Symbol):
-            self.stars.append(event.value.path)
-            return
-        owner = number
+    @cached_property
+    def stars(self) -> Sequence[str]:
+        """Return the modules of which the file imports all names."""
+        events = self._module.frames[0].events
+        return [
+            event.value.path
+            for position in self._bound_in(0).get("*", ())
+            if isinstance(event := events[position], StoreEvent) and isinstance(event.value, Symbol)
+        ]
+
+    def _bound_in(self, number: int) -> dict[str, tuple[int, ...]]:
+        """Return the events of a frame that bind names in it, by name."""
+        known = self._own.get(number)
+        if known is not None:
+            return known
+        found = self._own[number] = {}
         frame = self._module.frames[number]
-        if frame.blocks[event.block].kind in INNER_BLOCKS:
-            self._inner.setdefault((number, name), []).append((position, event.block))
-            return
-        if name in frame.global_names:
-            owner = 0
-        elif name in frame.nonlocal_names:
-            outer = self._owner_above(number, name)
-            owner = number if outer is None else outer
-        self._stores.setdefault((owner, name), []).append((number, position))
+        blocks = frame.blocks
+        elsewhere = {*frame.global_names, *frame.nonlocal_names}
+        for position, event in enumerate(frame.events):
+            if not isinstance(event, StoreEvent) or not isinstance(event.target, Name):
+                continue
+            name = event.target.id
+            if blocks[event.block].kind in INNER_BLOCKS:
+                self._inner.setdefault((number, name), []).append((position, event.block))
+            elif name not in elsewhere:
+                found[name] = (*found.get(name, ()), position)
+        return found
+
+    def _bind_outside(self, number: int) -> None:
+        """Take down what a frame binds in one around it."""
+        frame = self._module.frames[number]
+        for position, event in enumerate(frame.events):
+            if not isinstance(event, StoreEvent) or not isinstance(event.target, Name):
+                continue
+            name, owner = event.target.id, None
+            if frame.blocks[event.block].kind in INNER_BLOCKS:
+                continue
+            if name in frame.global_names:
+                owner = 0
+            elif name in frame.nonlocal_names:
+                outer = self._owner_above(number, name)
+                owner = number if outer is None else outer
+            if owner is not None:
+                self._outer.setdefault((owner, name), []).append((number, position))
 
     def owner(self, number: int, name: str) -> int | None:
         """Return the frame that binds a name used in a frame, or ``None``.
@@ -167,8 +199,8 @@ class Bindings:
 
     def inner(self, number: int, name: str, block: int) -> Sequence[int]:
         """Return the events that bind a name in the comprehensions and lambdas around a block."""
-        inner = self._inner.get((number, name))
-        if inner is None:
+        inner = self._inner_of(number, name)
+        if not inner:
             return ()
         blocks = self._module.frames[number].blocks
         while block >= 0:
@@ -180,7 +212,11 @@ class Bindings:
 
     def bound_inside(self, number: int, name: str) -> Sequence[int]:
         """Return the events that bind a name in any comprehension or lambda of a frame."""
-        return [position for position, _ in self._inner.get((number, name), ())]
+        return [position for position, _ in self._inner_of(number, name)]
+
+    def _inner_of(self, number: int, name: str) -> Sequence[tuple[int, int]]:
+        self._bound_in(number)
+        return self._inner.get((number, name), ())
 
     def enclosing(self, number: int) -> Iterator[int]:
         """Yield the frames around a frame, innermost first."""
@@ -190,12 +226,17 @@ class Bindings:
             number = self._module.frames[number].parent
 
     def _binds(self, number: int, name: str) -> bool:
-        return (number, name) in self._stores or name in self._parameters[number]
+        if name in self._bound_in(number) or (number, name) in self._outer:
+            return True
+        return any(parameter.name == name for parameter in self._module.frames[number].parameters)
 
     def stores(self, owner: int, name: str) -> Sequence[tuple[int, int]]:
         """Return the stores of a name that a frame binds, as frame and event numbers."""
-        return self._stores.get((owner, name), ())
+        own = [(owner, position) for position in self._bound_in(owner).get(name, ())]
+        return [*own, *self._outer.get((owner, name), ())]
 
     def global_names(self) -> Iterable[str]:
         """Return the names that the module itself binds."""
-        return (name for owner, name in self._stores if owner == 0)
+        outside = (name for owner, name in self._outer if owner == 0)
+        names = dict.fromkeys((*self._bound_in(0), *outside))
+        return (name for name in names if name != "*")

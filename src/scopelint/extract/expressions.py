@@ -33,6 +33,8 @@ class Positions:
 
     def __init__(self, text: str) -> None:
         self._wide: dict[int, bytes] = {}
+        # `ast` makes a number anew for each node.
+        self._lines: dict[int, int] = {}
         if not text.isascii():
             lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             self._wide = {
@@ -45,6 +47,8 @@ class Positions:
         """Return the span of a statement or expression."""
         line, offset = node.lineno, node.col_offset
         end_line, end_offset = node.end_lineno or line, node.end_col_offset or 0
+        line = self._lines.setdefault(line, line)
+        end_line = line if end_line == line else self._lines.setdefault(end_line, end_line)
         if self._wide:
             offset, end_offset = self.column(line, offset), self.column(end_line, end_offset)
         return Span(line, offset, end_line, end_offset)
