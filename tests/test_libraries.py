@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import inspect
@@ -14,6 +15,7 @@ from types import ModuleType
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from scopelint.libraries.asyncio import ASYNCIO
 from scopelint.libraries.carriers import CARRIERS
 
 TOP_MODULES = sorted({path.partition(".")[0] for path in CARRIERS})
@@ -113,3 +115,9 @@ def load(module_name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(module_name)
+
+
+@pytest.mark.parametrize("path", sorted(ASYNCIO))
+def test_what_is_said_to_be_a_coroutine_function_of_asyncio_is_one(path: str) -> None:
+    if hasattr(asyncio, path.rpartition(".")[2]):
+        assert inspect.iscoroutinefunction(value_at(path)) == ASYNCIO[path].is_coroutine

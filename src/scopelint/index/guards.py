@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from scopelint import facts
 from scopelint.facts import (
@@ -18,6 +18,7 @@ from scopelint.facts import (
     StoreEvent,
 )
 from scopelint.index import flow
+from scopelint.index.bridges import MANY_FILES, Bridges
 from scopelint.index.infer import Inference
 from scopelint.index.project import end_of
 from scopelint.index.values import (
@@ -40,6 +41,7 @@ from scopelint.libraries.asyncio import (
     THIS_BACKEND,
     TRIO_PACKAGES,
 )
+from scopelint.model import Record
 
 # Exceptions that say, by themselves, that asyncio is what runs: it alone lacks some features on
 # some systems, and without its packages trio does not run.
@@ -56,9 +58,15 @@ _LEAVING = (ReturnEvent, RaiseEvent, BreakEvent)
 _LOOKS = frozenset({"isinstance", "issubclass"})
 
 
-# A name in more files than this is hardly used behind checks of the backend alone, and to read
-# them all for it would take longer than all the rest.
-MANY_FILES = 100
+class _Ground(Record, frozen=True):
+    """Why code runs on asyncio alone; ``is_loop`` if only because a loop of its own runs it."""
+
+    text: str
+    is_loop: bool = False
+
+
+_CHECKED = _Ground("is used only behind checks of the backend")
+_ON_LOOP = _Ground("runs only on an asyncio loop of its own", is_loop=True)
 
 
 class Guards:
@@ -67,23 +75,35 @@ class Guards:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
         self._modules = inference.modules
+        self._bridges = Bridges(inference)
 
     def reason(self, where: Where) -> str | None:
         """Return why a point runs on asyncio alone, ``None`` if trio may get there."""
+        ground = self._ground(where)
+        return None if ground is None else ground.text
+
+    def _ground(self, where: Where) -> _Ground | None:
         while True:
             if self._is_behind_check(where):
-                return "it is behind a check of the backend"
+                return _Ground("it is behind a check of the backend")
             ref = where.ref
             frame = self._modules.frame(ref)
             if frame.kind is FrameKind.MODULE:
                 return None
-            if self._is_guarded(ref):
-                return f"`{self._modules.label(ref)}` is used only behind checks of the backend"
+            name = f"`{self._modules.label(ref)}`"
+            ground = self._guard(ref)
+            if ground is not None:
+                return _Ground(f"{name} {ground.text}", ground.is_loop)
             if frame.kind is FrameKind.CLASS and self._is_refused(ref):
-                return f"`{self._modules.label(ref)}` cannot be made on trio"
+                return _Ground(f"{name} cannot be made on trio")
             if self._has_twin(ref):
-                return f"`{self._modules.label(ref)}` is for asyncio and has a twin for trio"
+                return _Ground(f"{name} is for asyncio and has a twin for trio")
             where = self._definition(ref)
+
+    def is_handed_to_loop(self, where: Where) -> bool:
+        """Say whether a call only makes a coroutine that an asyncio loop of its own runs."""
+        event = self._modules.frame(where.ref).events[where.event]
+        return isinstance(event, CallEvent) and self._bridges.is_handed_to_loop(event.call, where)
 
     def is_guarded_name(self, name: str, where: Where) -> bool:
         """Say whether a name is bound only where asyncio runs."""
@@ -117,25 +137,44 @@ class Guards:
         siblings = self._modules.children(ref.path, frames[ref.frame].parent)
         return any(frames[number].name.lower() == twin for number in siblings)
 
-    def _is_guarded(self, ref: FrameRef) -> bool:
-        """Say whether a class or function is used, and wherever it is, behind a check."""
+    def _guard(self, ref: FrameRef) -> _Ground | None:
+        """Return why a class or function is used only where asyncio runs, if it is used."""
         # The gap assumes the best: what only calls itself is guarded if its callers are.
-        return self._inference.once(("guarded", ref), lambda: self._find_guarded(ref), True)
+        gap: _Ground | None = _CHECKED
+        return self._inference.once(("guard", ref), lambda: self._find_guard(ref), gap)
 
-    def _find_guarded(self, ref: FrameRef) -> bool:
+    def _find_guard(self, ref: FrameRef) -> _Ground | None:
         if len(self._modules.mentioned(self._modules.frame(ref).name)) > MANY_FILES:
-            return False
-        is_used = False
-        for where in self._uses(ref):
-            if self.reason(where) is None:
-                return False
-            is_used = True
-        return is_used
+            return None
+        found: _Ground | None = None
+        for where, is_on_loop in self._uses(ref):
+            ground = _ON_LOOP if is_on_loop else self._ground(where)
+            if ground is None or (ground.is_loop and not self._is_closed(ref, where)):
+                return None
+            if found is None or ground.is_loop:
+                found = _ON_LOOP if ground.is_loop else _CHECKED
+        return found
 
-    def _uses(self, ref: FrameRef) -> Iterator[Where]:
-        """Yield every point that names a class or function other than to look at it."""
+    def _is_closed(self, ref: FrameRef, where: Where) -> bool:
+        """Say whether nobody outside the project is meant to call what is used at a point.
+
+        An example that runs a loop says nothing about who else calls what it calls.
+        """
+        frames = self._modules.known(ref.path).frames
+        around = (frames[number].name for number in (ref.frame, *self._around(ref)))
+        return ref.path == where.path or any(map(_is_private, (*ref.path.split("/"), *around)))
+
+    def _around(self, ref: FrameRef) -> Iterator[int]:
+        return self._modules.bindings(ref.path).enclosing(ref.frame)
+
+    def _uses(self, ref: FrameRef) -> Iterator[tuple[Where, bool]]:
+        """Yield every point that names a class or function other than to look at it.
+
+        With each comes whether it only makes a coroutine there that an asyncio loop runs.
+        """
         frame = self._modules.frame(ref)
         name, paths = frame.name, self._modules.mentioned(frame.name)
+        is_coroutine = frame.is_async and not frame.is_generator
         if frame.parent != 0:
             paths = self._modules.using(name, ref.path)
         for path in self._modules.nearest(paths, ref.path):
@@ -146,12 +185,21 @@ class Guards:
                 if frame.bases:
                     outside = Where(path, frame.parent, -1)
                     if any(self._means(base, outside, ref) for base in frame.bases):
-                        yield Where(path, number, -1)
+                        yield Where(path, number, -1), False
             for where, event in self._modules.naming(module, name):
                 if where.frame == 0 and _is_alias(event):
                     continue
-                if any(self._means(part, where, ref) for part in _named(event, name)):
-                    yield where
+                parts = [part for part in _named(event, name) if self._means(part, where, ref)]
+                if parts:
+                    yield where, is_coroutine and self._is_on_loop(event, where, parts)
+
+    def _is_on_loop(self, event: Event, where: Where, parts: Sequence[Expression]) -> bool:
+        """Say whether an event calls the one part, and the coroutine is handed to a loop."""
+        return (
+            isinstance(event, CallEvent)
+            and parts == [event.call.function]
+            and self._bridges.is_handed_to_loop(event.call, where)
+        )
 
     def _means(self, expression: Expression, where: Where, ref: FrameRef) -> bool:
         name = self._modules.frame(ref).name
@@ -401,6 +449,10 @@ class Guards:
             yield from self._stored(facts.Name(name), end_of(FrameRef(module, 0)))
 
 
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 def _texts(expression: Expression) -> Iterator[str]:
     match expression:
         case facts.Literal(text=text, is_string=True):
@@ -431,10 +483,16 @@ def _line(event: Event) -> int:
 
 
 def _named(event: Event, name: str) -> Iterator[Expression]:
-    """Yield the parts of an event that end in a name."""
+    """Yield the parts of an event that end in a name; calls in it are events themselves."""
     match event:
+        case CallEvent(call=facts.Call(function=facts.Name(id=function))) if function in _LOOKS:
+            return
         case CallEvent(call=call):
-            pending: list[Expression] = [call]
+            pending: list[Expression] = [
+                call.function,
+                *call.arguments,
+                *(value for _, value in call.keywords),
+            ]
         case facts.WithEvent(manager=manager):
             pending = [manager]
         case facts.ExceptEvent() | facts.RaiseEvent() | facts.DeleteEvent() | BreakEvent():
@@ -451,12 +509,6 @@ def _named(event: Event, name: str) -> Iterator[Expression]:
                 if last == name:
                     yield part
                 pending.append(base)
-            case facts.Literal() | facts.Unknown():
-                continue
-            case facts.Call(function=facts.Name(id=function)) if function in _LOOKS:
-                continue
-            case facts.Call(function=function, arguments=arguments, keywords=keywords):
-                pending.extend((function, *arguments, *(value for _, value in keywords)))
             case facts.Await(value=inner) | facts.Function(result=inner):
                 pending.append(inner)
             case facts.Entered(manager=inner) | facts.Element(base=inner):

@@ -24,12 +24,13 @@ class AsyncioName(Record, frozen=True):
     """A function, class or loop method of asyncio that needs a running asyncio loop.
 
     ``anyio`` is what stands in its place, ``None`` where nothing does; ``applicability`` is the
-    best that a fix can be.
+    best that a fix can be. To call one that ``is_coroutine`` needs no loop, only to await it does.
     """
 
     family: Family
     anyio: str | None = None
     applicability: Applicability = _DISPLAY
+    is_coroutine: bool = False
 
 
 def _names() -> dict[str, AsyncioName]:
@@ -39,13 +40,13 @@ def _names() -> dict[str, AsyncioName]:
             "create_task": AsyncioName(task, "TaskGroup.start_soon", _UNSAFE),
             "ensure_future": AsyncioName(task),
             "gather": AsyncioName(task, "anyio.create_task_group", _UNSAFE),
-            "wait": AsyncioName(task),
+            "wait": AsyncioName(task, is_coroutine=True),
             "as_completed": AsyncioName(task),
             "Task": AsyncioName(task),
             "current_task": AsyncioName(loop, "anyio.get_current_task"),
             "all_tasks": AsyncioName(loop, "anyio.get_running_tasks"),
-            "sleep": AsyncioName(primitive, "anyio.sleep", _SAFE),
-            "wait_for": AsyncioName(primitive, "anyio.fail_after", _UNSAFE),
+            "sleep": AsyncioName(primitive, "anyio.sleep", _SAFE, is_coroutine=True),
+            "wait_for": AsyncioName(primitive, "anyio.fail_after", _UNSAFE, is_coroutine=True),
             "shield": AsyncioName(primitive, "anyio.CancelScope(shield=True)", _UNSAFE),
         },
         "taskgroups": {"TaskGroup": AsyncioName(task, "anyio.create_task_group")},
@@ -73,18 +74,24 @@ def _names() -> dict[str, AsyncioName]:
             "timeout": AsyncioName(primitive, "anyio.fail_after", _UNSAFE),
             "timeout_at": AsyncioName(primitive, "anyio.CancelScope"),
         },
-        "threads": {"to_thread": AsyncioName(primitive, "anyio.to_thread.run_sync", _UNSAFE)},
+        "threads": {
+            "to_thread": AsyncioName(
+                primitive, "anyio.to_thread.run_sync", _UNSAFE, is_coroutine=True
+            )
+        },
         "subprocess": {
-            name: AsyncioName(primitive, "anyio.open_process")
+            name: AsyncioName(primitive, "anyio.open_process", is_coroutine=True)
             for name in ("create_subprocess_exec", "create_subprocess_shell")
         },
         "streams": {
-            "open_connection": AsyncioName(primitive, "anyio.connect_tcp"),
-            "start_server": AsyncioName(primitive, "anyio.create_tcp_listener"),
+            "open_connection": AsyncioName(primitive, "anyio.connect_tcp", is_coroutine=True),
+            "start_server": AsyncioName(primitive, "anyio.create_tcp_listener", is_coroutine=True),
         },
         "unix_streams": {
-            "open_unix_connection": AsyncioName(primitive, "anyio.connect_unix"),
-            "start_unix_server": AsyncioName(primitive, "anyio.create_unix_listener"),
+            "open_unix_connection": AsyncioName(primitive, "anyio.connect_unix", is_coroutine=True),
+            "start_unix_server": AsyncioName(
+                primitive, "anyio.create_unix_listener", is_coroutine=True
+            ),
         },
     }
     table: dict[str, AsyncioName] = {}
@@ -181,6 +188,13 @@ RUNNERS: frozenset[str] = frozenset(
     {"asyncio.run", "asyncio.runners.run", "asyncio.Runner", "uvloop.run", "uvloop.install"}
 )
 LOOP_RUNNERS: frozenset[str] = frozenset({"run_until_complete", "run_forever"})
+# Those that have a loop run the coroutine that is their first argument, whatever runs the caller;
+# and the methods of a loop, or of an `asyncio.Runner`, that do.
+COROUTINE_RUNNERS: frozenset[str] = RUNNERS - {"uvloop.install"} | {
+    "asyncio.run_coroutine_threadsafe",
+    "asyncio.tasks.run_coroutine_threadsafe",
+}
+LOOP_COROUTINE_RUNNERS: frozenset[str] = frozenset({"run_until_complete", "run"})
 
 # What gives the loop that runs the caller, or else fails; outside coroutines the others may not.
 RUNNING_LOOP = "asyncio.get_running_loop"

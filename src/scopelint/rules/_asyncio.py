@@ -30,6 +30,9 @@ def nominate_calls(
             if use.known.anyio is not None:
                 message += f"; anyio has `{use.known.anyio}`"
             site = (use.where, use.span, use.anchor, use.root)
+            if use.known.is_coroutine and project.guards.is_handed_to_loop(use.where):
+                yield rule.silence("an asyncio loop of its own runs it", [use.where])
+                continue
             told = (level_of(project, rule.level), message)
             is_of_task = use.name in STARTERS or use.name in LOOP_MAKERS
             offer = handle_offer(project, use.where) if is_of_task else None
