@@ -57,13 +57,21 @@ def _names_of(
     workspace: Workspace, module: ModuleFacts, keys: Collection[ObjectKey]
 ) -> Iterator[str]:
     """Yield the local and global names in a file that can be one of some objects."""
-    for key in keys:
-        # One that a comprehension binds is told from others by where it does.
-        yield key.name.partition(" ")[0]
-    for number, frame in enumerate(module.frames):
-        if frame.kind is FrameKind.FUNCTION:
-            aliases = workspace.index.objects.aliases(FrameRef(module.path, number))
-            yield from (name for name, others in aliases.items() if not others.isdisjoint(keys))
+    objects = workspace.index.objects
+    # One that a comprehension binds is told from others by where it does.
+    found = dict.fromkeys(key.name.partition(" ")[0] for key in keys)
+    pending, seen = list(found), set[int]()
+    while pending:
+        # A function that calls an object by another name says the one or another of its names.
+        for where, _ in workspace.index.modules.naming(module, pending.pop()):
+            if where.frame in seen or module.frames[where.frame].kind is not FrameKind.FUNCTION:
+                continue
+            seen.add(where.frame)
+            aliases = objects.aliases(FrameRef(module.path, where.frame))
+            new = [name for name, others in aliases.items() if not others.isdisjoint(keys)]
+            pending += [name for name in new if name not in found]
+            found.update(dict.fromkeys(new))
+    yield from found
 
 
 def spellings(
