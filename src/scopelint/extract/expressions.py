@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -128,7 +129,7 @@ class ExpressionReader:
     def _constant(self, node: ast.Constant, depth: int) -> Expression:
         if isinstance(node.value, str):
             return text_literal(node.value)
-        return facts.Literal(repr(node.value)[:40])
+        return _plain_literal(repr(node.value)[:40])
 
     def _named(self, name: str) -> facts.Name:
         self._names[name] = named = facts.Name(name)
@@ -243,12 +244,19 @@ _READERS: Mapping[type[ast.expr], Callable[..., Expression]] = {
 }
 
 
+# Most literals are there many times.
+@functools.lru_cache(maxsize=4096)
 def text_literal(text: str) -> facts.Literal:
     """Return a string as a fact, without the lone surrogates that have no bytes."""
     text = text[:200]
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return facts.Literal(text, is_string=True)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plain_literal(text: str) -> facts.Literal:
+    return facts.Literal(text)
 
 
 def _is_text(expression: Expression) -> bool:
