@@ -151,6 +151,7 @@ from anyio.abc import TaskGroup as Group
 
 
 def other():
+    print("it is here", 1)
     return Group
 """
 USER = """
@@ -173,6 +174,8 @@ REMARKS = (
     f'"""What it is for."""\n\n{KINDS}',
     KINDS.replace("    return", "    # a remark\n    return"),
     KINDS.replace("def", "\n\ndef") + "# a remark\n",
+    KINDS.replace("it is here", "nobody asks what it says"),
+    KINDS.replace("1", "23"),
 )
 # Each changes what the user holds.
 CHANGES = (
@@ -234,7 +237,19 @@ def test_a_file_whose_facts_were_lost_is_not_taken_for_one_without_any(project: 
     ("before", "after", "is_alike"),
     [
         ("x = 1\nf(a)\n", "x = 1\n# x\nf(a)\n", True),
-        ("f(a)\n", "f( a)\n", False),  # a call is wider
+        ("f(a)\n", "f( a)\n", True),  # a call is wider
+        ("raise\n", "raise x\n", False),
+        ("f('it is on')\n", "f('it is no longer off')\n", True),
+        ("f('on')\n", "f('off')\n", False),  # a name, perhaps
+        ("f('it is on')\n", "f('off')\n", False),
+        ("f('list[int] | None')\n", "f('list[str] | None')\n", False),  # a type, perhaps
+        ("f(1)\n", "f(25.5)\n", True),
+        ("f(1)\n", "f(0)\n", False),  # the first
+        ("f(1)\n", "f(True)\n", False),
+        ("f(1)\n", "f('it is on')\n", False),
+        ("f(1)\ng(1)\n", "f(2)\ng(2)\n", True),
+        ("f(1)\ng(1)\n", "f(1)\ng(2)\n", False),  # they were equal
+        ("f(1)\ng(2)\n", "f(2)\ng(2)\n", False),  # they are equal
         ("f(a); g(b)\n", "f(a)\ng(b)\n", False),  # they stood on one line
         ("f(a)\ng(b)\n", "f(a); g(b)\n", False),
         ("if a: f(a)\n", "if a:\n    f(a)\n", False),
@@ -244,7 +259,7 @@ def test_a_file_whose_facts_were_lost_is_not_taken_for_one_without_any(project: 
         ("@g(a)\ndef f(): g(a)\n", "@g(a)\n\ndef f(): g(a)\n", True),
     ],
 )
-def test_files_are_alike_if_positions_alone_differ_and_keep_their_order(
+def test_files_are_alike_if_only_what_nobody_asks_about_differs(
     before: str, after: str, is_alike: bool
 ) -> None:
     first, second = (extract(text, "m.py", "m", is_package=False) for text in (before, after))

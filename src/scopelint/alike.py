@@ -1,8 +1,9 @@
-"""Says whether two states of a file differ in positions alone."""
+"""Says whether two states of a file differ in nothing that can matter."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import astuple
@@ -24,19 +25,22 @@ from scopelint.model import Record, Span
 _FLAT = frozenset(
     {bool, int, str, type(None), BlockKind, CallUse, Definition, Literal, Name, Symbol, Unknown}
 )
+# Words side by side are no name and no type.
+_PROSE = re.compile(r"[^\W\d]\w* [^\W\d]")
 
 
 def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
-    """Say whether files differ in positions alone, and nothing that compares these can tell.
+    """Say whether files differ in positions, prose and numbers alone, as far as anybody can tell.
 
-    Positions keep their order, what stood on one line still does, and what lies on one line is as
-    wide as before.
+    Positions keep their order, and what stood on one line still does. Of prose and numbers nobody
+    asks more than whether two are equal, and those that were still are.
     """
     # Most files that differ do so in how much there is in them.
     if _sizes(before) != _sizes(after):
         return False
     spans: list[tuple[Span, Span]] = []
     lines: dict[int, int] = {}
+    changed: dict[Literal, Literal] = {}
     pending: list[tuple[object, object]] = [(before, after)]
     while pending:
         one, other = pending.pop()
@@ -55,14 +59,27 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
             return False
         for part, its in zip(parts, others, strict=True):
             # Most parts are names, numbers and spans, which need not wait.
-            if type(part) in _FLAT:
+            if type(part) is Literal and type(its) is Literal:
+                if changed.setdefault(part, its) != its or not _may_change(part, its):
+                    return False
+            elif type(part) in _FLAT:
                 if part != its:
                     return False
             elif type(part) is Span and type(its) is Span:
                 spans.append((part, its))
             else:
                 pending.append((part, its))
-    return _keep_order(spans, lines)
+    return _keep_order(spans, lines) and len(set(changed.values())) == len(changed)
+
+
+def _may_change(one: Literal, other: Literal) -> bool:
+    """Say whether literals are the same, or both prose, or both numbers but the first index."""
+    if one == other:
+        return True
+    texts = (one.text, other.text)
+    if one.is_string:
+        return other.is_string and all(map(_PROSE.search, texts))
+    return not other.is_string and all(text[:1].isdigit() and text != "0" for text in texts)
 
 
 def _sizes(module: ModuleFacts) -> list[tuple[int, int]]:
@@ -83,9 +100,6 @@ def _keep_order(spans: Sequence[tuple[Span, Span]], lines: dict[int, int]) -> bo
     """Say whether every order of positions, and of lines, is as it was."""
     points: dict[tuple[int, int], tuple[int, int]] = {}
     for old, new in spans:
-        is_flat = old.line == old.end_line
-        if is_flat and old.end_column - old.column != new.end_column - new.column:
-            return False
         for line, column, to_line, to_column in (
             (old.line, old.column, new.line, new.column),
             (old.end_line, old.end_column, new.end_line, new.end_column),

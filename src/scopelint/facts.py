@@ -313,10 +313,11 @@ class ExceptEvent(Record, frozen=True, tag=9):
 
 
 class RaiseEvent(Record, frozen=True, tag=8):
-    """An exception is raised."""
+    """An exception is raised; a ``raise`` that ``is_bare`` names none."""
 
     span: Span
     block: int
+    is_bare: bool
 
 
 class BreakEvent(Record, frozen=True, tag=10):

@@ -312,9 +312,7 @@ def unit_of(module: ModuleFacts, frame: int) -> int:
 
 def _is_bare(event: Event) -> bool:
     """Say whether an event is a ``raise`` that names no exception."""
-    if not isinstance(event, RaiseEvent) or event.span.line != event.span.end_line:
-        return False
-    return event.span.end_column - event.span.column == len("raise")
+    return isinstance(event, RaiseEvent) and event.is_bare
 
 
 def _last(function: facts.Expression) -> str:
