@@ -186,12 +186,12 @@ def test_the_equivalent_is_written_into_the_statement(
         (
             "event = asyncio.Event()\nreturn await event.wait()",
             "3.11",
-            "`wait` is used, which anyio has not, or not so",
+            "`wait` is used in a way that may not work with anyio's",
         ),
         (
             "lock = asyncio.Lock()\nawait lock.acquire()",
             "3.11",
-            "`acquire` is used, which anyio has not, or not so",
+            "`acquire` is used, which anyio has not",
         ),
         (
             "lock = asyncio.Lock()\nawait job(lock)",

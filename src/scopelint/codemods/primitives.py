@@ -115,5 +115,7 @@ def _check(tree: Tree, node: cst.CSTNode, kept: Primitive) -> None:
             awaited = tree.parent(call)
             if isinstance(awaited, cst.Await) and isinstance(tree.parent(awaited), cst.Expr):
                 return
-        raise tree.refused(f"`{method}` is used, which anyio has not, or not so", node)
+        if method in _METHODS[kept.name]:
+            raise tree.refused(f"`{method}` is used in a way that may not work with anyio's", node)
+        raise tree.refused(f"`{method}` is used, which anyio has not", node)
     raise tree.refused(f"`{spelled(node)}` is used in a way that cannot be followed", node)

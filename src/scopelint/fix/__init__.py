@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from scopelint.codemods import Import, RefusedError, Rewritten, UnreadableError
 from scopelint.codemods.clashes import check_names
+from scopelint.codemods.evaluated import check_annotations
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import parse
 from scopelint.fix.edits import applied, edits_between
+from scopelint.fix.helper import has_anyio
 from scopelint.fix.patches import check_patches
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.objects import ObjectKey
@@ -143,6 +145,9 @@ def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> 
     if len(rewritten) > 1:
         module = parse(_edited(before, rewritten))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
+    if any(item.module == "anyio" for item in wanted) and not has_anyio(workspace, path):
+        raise RefusedError(f"it takes anyio, which is neither imported nor required ({path}:1)")
     after = settled(before, module, wanted, workspace.package(path))
     check_names(path, before, after, wanted)
+    check_annotations(path, before, after, workspace.settings.target_version)
     return after

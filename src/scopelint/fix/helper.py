@@ -29,9 +29,7 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
     Raises `RefusedError` if another file lies where it has to be.
     """
     place = _place(workspace, path)
-    metadata = workspace.settings.metadata
-    declared = {requirement.name for requirement in metadata.requirements}
-    form = form_for(frozenset(_imported(workspace, place)), declared)
+    form = form_for(frozenset(_imported(workspace, place)), _declared(workspace))
     try:
         text = to_write(form, place, workspace.text(place.path), names)
     except HelperRefusedError as error:
@@ -46,6 +44,20 @@ def _place(workspace: Workspace, path: str) -> HelperPlace:
         return place_for(names, path, configured, workspace.namespace(path))
     except ScopelintError as error:
         raise RefusedError(str(error)) from error
+
+
+def has_anyio(workspace: Workspace, path: str) -> bool:
+    """Say whether the package of a file imports anyio, or the project requires it."""
+    modules = workspace.index.modules
+    if "anyio" in _declared(workspace) or _imports(modules.facts(path), "anyio"):
+        return True
+    package = modules.names.package(path) or workspace.namespace(path)
+    folder = path.rpartition("/")[0] if package is None else package
+    return "anyio" in _imported(workspace, HelperPlace("", "", folder))
+
+
+def _declared(workspace: Workspace) -> frozenset[str]:
+    return frozenset(one.name for one in workspace.settings.metadata.requirements)
 
 
 def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:

@@ -66,6 +66,8 @@ class _Ground(Record, frozen=True):
 
 
 _CHECKED = _Ground("is used only behind checks of the backend")
+# It is only known to be reached from itself.
+_ASSUMED = _Ground("is reached from nowhere else")
 _ON_LOOP = _Ground("runs only on an asyncio loop of its own", is_loop=True)
 
 
@@ -80,19 +82,23 @@ class Guards:
     def reason(self, where: Where) -> str | None:
         """Return why a point runs on asyncio alone, ``None`` if trio may get there."""
         ground = self._ground(where)
-        return None if ground is None else ground.text
+        return None if ground is None or ground == _ASSUMED else ground.text
 
     def _ground(self, where: Where) -> _Ground | None:
+        """Return why a point runs on asyncio alone, if it does or is only reached from itself."""
+        assumed: _Ground | None = None
         while True:
             if self._is_behind_check(where):
                 return _Ground("it is behind a check of the backend")
             ref = where.ref
             frame = self._modules.frame(ref)
             if frame.kind is FrameKind.MODULE:
-                return None
+                return assumed
             name = f"`{self._modules.label(ref)}`"
             ground = self._guard(ref)
-            if ground is not None:
+            if ground == _ASSUMED:
+                assumed = _ASSUMED
+            elif ground is not None:
                 return _Ground(f"{name} {ground.text}", ground.is_loop)
             if frame.kind is FrameKind.CLASS and self._is_refused(ref):
                 return _Ground(f"{name} cannot be made on trio")
@@ -139,8 +145,8 @@ class Guards:
 
     def _guard(self, ref: FrameRef) -> _Ground | None:
         """Return why a class or function is used only where asyncio runs, if it is used."""
-        # The gap assumes the best: what only calls itself is guarded if its callers are.
-        gap: _Ground | None = _CHECKED
+        # What calls itself is guarded if all its other callers are, and there are some.
+        gap: _Ground | None = _ASSUMED
         return self._inference.once(("guard", ref), lambda: self._find_guard(ref), gap)
 
     def _find_guard(self, ref: FrameRef) -> _Ground | None:
@@ -151,7 +157,9 @@ class Guards:
             ground = _ON_LOOP if is_on_loop else self._ground(where)
             if ground is None or (ground.is_loop and not self._is_closed(ref, where)):
                 return None
-            if found is None or ground.is_loop:
+            if ground == _ASSUMED:
+                found = found or _ASSUMED
+            elif found != _ON_LOOP:
                 found = _ON_LOOP if ground.is_loop else _CHECKED
         return found
 

@@ -132,6 +132,13 @@ class Pairs:
                     for point in way:
                         yield from self._before(pair, point)
 
+    def in_one_function(self, entry: Operation, exits: Sequence[Operation]) -> Iterator[Risk]:
+        """Yield what can fail between an entry and the exits in the same function."""
+        frame = self._modules.frame(entry.where.ref)
+        leaving = frozenset(op.where.event for op in exits)
+        for position in range(entry.where.event + 1, max(leaving)):
+            yield from self._risk(frame, entry.where, position, leaving)
+
     def _after(self, pair: Pair, point: Where) -> Iterator[Risk]:
         frame = self._modules.frame(point.ref)
         leaving = self._leaving(pair, point.ref)

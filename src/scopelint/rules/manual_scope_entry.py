@@ -65,11 +65,13 @@ class ManualScopeEntry(Rule):
             if reason is not None:
                 yield self.silence(reason, [entry.where])
                 continue
-            level = Level.ERROR
+            level, fate = Level.ERROR, _fate(project, entry, exits)
             if _is_safe_in_one_function(project, entry, exits):
-                level = Level.NOTE
+                level, risk = Level.NOTE, next(project.pairs.in_one_function(entry, exits), None)
+                if risk is not None:
+                    level, fate = Level.WARNING, f"{fate}, but `{risk.text}` can fail in between"
             text = _story.describe(_story.held_by(entry)[0], project.lifetimes.text(entry))
-            message = f"{text} {_fate(project, entry, exits)}"
+            message = f"{text} {fate}"
             yield from self._finding(project, key, entry, level, message, [*entries, *exits])
 
     def _only_left(

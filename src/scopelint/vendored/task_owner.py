@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import (
     CancelScope,
@@ -49,7 +49,9 @@ __all__ = [
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_AsyncFunction = Callable[..., Awaitable[Any]]
+if TYPE_CHECKING:
+    _AsyncFunction = Callable[..., Awaitable[Any]]
+
 _logger = logging.getLogger(__name__)
 
 # What the current task was started by: one token for each owner that waits for its end.

@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 from trio import Cancelled, CancelScope, Event, Nursery, open_nursery
@@ -39,7 +39,9 @@ __all__ = [
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_AsyncFunction = Callable[..., Awaitable[Any]]
+if TYPE_CHECKING:
+    _AsyncFunction = Callable[..., Awaitable[Any]]
+
 _logger = logging.getLogger(__name__)
 
 # What the current task was started by: one token for each owner that waits for its end.
