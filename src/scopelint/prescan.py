@@ -313,6 +313,8 @@ _UNBOUND_AFTER = frozenset({b".", b"@", b'"', b"'"})
 _UNBOUND_BEFORE = frozenset({b".", b"(", b"["})
 # What stands before a call whose value is used: `=`, `return`, another call.
 _USED = re.compile(rb"(?:[^=!<>]=|\b(?:return|await|yield)|\w\(|[,\[{])\s*[\w.]*\Z")
+# No class names bases over more bytes than this.
+_CLASS_HEAD = 10_000
 # A dotted name before the word is not longer than this.
 _BEFORE = 200
 _WORD = frozenset(bytes([byte]) for byte in _LETTERS)
@@ -344,7 +346,8 @@ def _is_called(raw: bytes, start: int, end: int) -> bool:
 
 
 def _is_derived(raw: bytes, start: int, end: int) -> bool:
-    head = raw.rfind(b":", 0, start) + 1
+    first = max(0, start - _CLASS_HEAD)
+    head = max(first, raw.rfind(b":", first, start) + 1)
     if raw.find(b"class", head, start) >= 0 and _CLASS.search(raw, head, start):
         return True
     if _RENAMED.match(raw, end):

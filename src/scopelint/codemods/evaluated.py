@@ -11,7 +11,7 @@ from scopelint.codemods.lazy import statements
 from scopelint.extract import parsed
 
 _UNIONS = (3, 10)
-_GENERICS = (3, 9)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FUTURE = "from __future__ import annotations"
 
 
@@ -22,7 +22,7 @@ def check_annotations(path: str, before: str, after: str, target: tuple[int, int
     """
     if target >= _UNIONS or _are_kept_as_text(after):
         return
-    new = Counter(_evaluated(after, target)) - Counter(_evaluated(before, target))
+    new = Counter(_evaluated(after)) - Counter(_evaluated(before))
     for text in sorted(new):
         raise RefusedError(
             f"the annotation `{text}` needs `{_FUTURE}` before Python 3.10 ({path}:1)"
@@ -38,7 +38,7 @@ def _are_kept_as_text(text: str) -> bool:
     )
 
 
-def _evaluated(text: str, target: tuple[int, int]) -> Iterator[str]:
+def _evaluated(text: str) -> Iterator[str]:
     """Yield the annotations of a module that fail when they are evaluated."""
     tree = parsed(text)
     functions = [each for each in statements(tree) if isinstance(each, _FUNCTIONS)]
@@ -52,23 +52,13 @@ def _evaluated(text: str, target: tuple[int, int]) -> Iterator[str]:
         else:
             continue
         for annotation in annotations:
-            if annotation is not None and any(_fails(n, target) for n in ast.walk(annotation)):
+            if annotation is not None and any(map(_is_union, ast.walk(annotation))):
                 yield ast.unparse(annotation)
-
-
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _end(node: ast.stmt) -> int:
     return node.end_lineno or node.lineno
 
 
-def _fails(node: ast.AST, target: tuple[int, int]) -> bool:
-    """Say whether a part of an annotation cannot be evaluated; of generics, those of asyncio."""
-    if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.BitOr)
-    return (
-        isinstance(node, ast.Subscript)
-        and target < _GENERICS
-        and (ast.unparse(node.value) in ("set", "list", "dict", "tuple", "type", "asyncio.Task"))
-    )
+def _is_union(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)

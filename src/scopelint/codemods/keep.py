@@ -15,6 +15,7 @@ from scopelint.facts import Anchor
 
 TASKS = "_background_tasks"
 _TASK = ("task", "background_task")
+_DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Module)
 
 
 def grouped(tree: Tree, anchor: Anchor, group: str, *, is_anyio: bool) -> Rewritten:
@@ -43,12 +44,18 @@ def grouped(tree: Tree, anchor: Anchor, group: str, *, is_anyio: bool) -> Rewrit
 
 
 def held(
-    tree: Tree, anchors: Collection[Anchor], detached: Collection[Anchor] = (), helper: str = ""
+    tree: Tree,
+    anchors: Collection[Anchor],
+    detached: Collection[Anchor] = (),
+    helper: str = "",
+    *,
+    is_quoted: bool = False,
 ) -> Rewritten:
     """Return a file in which tasks are held by a set of the module until they end.
 
-    Others are ``detached``: the helper module starts and holds them. Raises `RefusedError` for a
-    call that is not a statement of its own in a function, or that is given too much.
+    Others are ``detached``: the helper module starts and holds them. An annotation that
+    ``is_quoted`` is never evaluated. Raises `RefusedError` for a call that is not a statement of
+    its own in a function, or that is given too much.
     """
     changes: dict[cst.CSTNode, Change] = {}
     for anchor in detached:
@@ -68,14 +75,16 @@ def held(
             raise tree.refused(f"`{TASKS if TASKS in names else _TASK[-1]}` is taken", call)
         statement = tree.parent(call)
         line = tree.parent(statement)
-        if not isinstance(statement, cst.Expr) or tree.parent(line) is tree.module:
+        around = (outer for outer in tree.around(line) if isinstance(outer, _DEFINITIONS))
+        if not isinstance(statement, cst.Expr) or not isinstance(next(around), cst.FunctionDef):
             raise tree.refused("it is not a statement of its own in a function", call)
         if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1:
             changes[line] = _kept(task)
         else:
             changes[statement] = _kept_in_line(task)
     module = tree.changed(changes)
-    return Rewritten(_with_set(module), frozenset({*imports, Import("asyncio")}))
+    module = _with_set(module, is_quoted=is_quoted)
+    return Rewritten(module, frozenset({*imports, Import("asyncio")}))
 
 
 def _kept(task: str) -> Change:
@@ -108,17 +117,29 @@ def _kept_in_line(task: str) -> Change:
     return keep
 
 
-def _with_set(module: cst.Module) -> cst.Module:
+def _with_set(module: cst.Module, *, is_quoted: bool) -> cst.Module:
     """Return a module with the set of tasks behind its imports."""
-    end = _end_of_head(module)
+    end = max(_end_of_head(module), _end_of_asyncio(module))
     comment = cst.EmptyLine(
         indent=False, comment=cst.Comment("# The event loop itself holds its tasks only weakly.")
     )
-    text = f"{TASKS}: set[asyncio.Task[object]] = set()"
+    quote = '"' if is_quoted else ""
+    text = f"{TASKS}: {quote}set[asyncio.Task[object]]{quote} = set()"
     line = cst.parse_statement(text).with_changes(
         leading_lines=[cst.EmptyLine(indent=False), comment]
     )
     return module.with_changes(body=[*module.body[:end], line, *module.body[end:]])
+
+
+def _end_of_asyncio(module: cst.Module) -> int:
+    """Return how many statements it takes until asyncio is imported under its name."""
+    for end, line in enumerate(module.body, 1):
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            if isinstance(part, cst.Import) and any(
+                alias.asname is None and alias.evaluated_name == "asyncio" for alias in part.names
+            ):
+                return end
+    return 0
 
 
 def _end_of_head(module: cst.Module) -> int:

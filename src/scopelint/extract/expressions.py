@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.facts import UNKNOWN, Expression
+from scopelint.libraries.asyncio import BACKEND_NAMES
 from scopelint.model import Span
 
 # Deeper expressions (call chains of builders, sums of literals) say nothing about scopes; the
@@ -176,7 +177,9 @@ class ExpressionReader:
             return UNKNOWN
         left, right = self._at(node.left, depth), self._at(node.comparators[0], depth)
         is_class = isinstance(left, facts.Call) and isinstance(right, facts.Name | facts.Attribute)
-        if not (_is_text(left) or _is_text(right) or (is_class and operator in ("==", "!="))):
+        is_class &= operator in ("==", "!=")
+        is_of_backend = _is_backend(left) or _is_backend(right)
+        if not (_is_text(left) or _is_text(right) or is_class or is_of_backend):
             return UNKNOWN
         return facts.Compare(left, operator, right)
 
@@ -257,6 +260,11 @@ def text_literal(text: str) -> facts.Literal:
 @functools.lru_cache(maxsize=1024)
 def _plain_literal(text: str) -> facts.Literal:
     return facts.Literal(text)
+
+
+def _is_backend(expression: Expression) -> bool:
+    """Say whether an expression is called as a member of an enum of backends may be."""
+    return isinstance(expression, facts.Attribute) and expression.name.lower() in BACKEND_NAMES
 
 
 def _is_text(expression: Expression) -> bool:

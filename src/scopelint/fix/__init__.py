@@ -145,7 +145,8 @@ def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> 
     if len(rewritten) > 1:
         module = parse(_edited(before, rewritten))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
-    if any(item.module == "anyio" for item in wanted) and not has_anyio(workspace, path):
+    takes_anyio = any(item.module.partition(".")[0] == "anyio" for item in wanted)
+    if takes_anyio and not has_anyio(workspace, path):
         raise RefusedError(f"it takes anyio, which is neither imported nor required ({path}:1)")
     after = settled(before, module, wanted, workspace.package(path))
     check_names(path, before, after, wanted)

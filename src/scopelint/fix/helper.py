@@ -9,7 +9,7 @@ from msgspec import field
 from scopelint.codemods import RefusedError
 from scopelint.facts import ModuleFacts, StoreEvent, Symbol
 from scopelint.fix.workspace import Workspace
-from scopelint.helper import HelperPlace, HelperRefusedError, form_for, place_for, to_write
+from scopelint.helper import Form, HelperPlace, HelperRefusedError, form_for, place_for, to_write
 from scopelint.model import Record
 from scopelint.outcome import ScopelintError
 
@@ -30,6 +30,8 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
     """
     place = _place(workspace, path)
     form = form_for(frozenset(_imported(workspace, place)), _declared(workspace))
+    if form is Form.TRIO and _imports(workspace.index.modules.facts(path), "asyncio"):
+        raise RefusedError(f"the package has a helper for trio, and asyncio runs this ({path}:1)")
     try:
         text = to_write(form, place, workspace.text(place.path), names)
     except HelperRefusedError as error:

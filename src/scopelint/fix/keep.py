@@ -55,12 +55,14 @@ def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence
         if not _is_running(workspace, use):
             raise workspace.refused(_NO_LOOP, use.where)
     kept = [use.anchor for use in ungrouped if use not in detached]
-    tree = workspace.tree(module.path)
+    tree, is_quoted = workspace.tree(module.path), workspace.settings.target_version < (3, 9)
     if not detached:
         title = "keep the task in a set until it ends"
-        return Plan(title, Applicability.SAFE, {module.path: held(tree, kept)})
+        rewritten = held(tree, kept, is_quoted=is_quoted)
+        return Plan(title, Applicability.SAFE, {module.path: rewritten})
     helper = helper_for(workspace, module.path, SPAWN)
-    rewritten = held(tree, kept, [use.anchor for use in detached], helper.module)
+    anchors = [use.anchor for use in detached]
+    rewritten = held(tree, kept, anchors, helper.module, is_quoted=is_quoted)
     return Plan(TITLE, Applicability.UNSAFE, {module.path: rewritten}, helper.created, EFFECT)
 
 

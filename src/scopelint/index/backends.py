@@ -125,7 +125,10 @@ class Backends:
         for statement in metadata.classifiers:
             if statement.text == "Framework :: Trio":
                 yield f"`{statement.text}` in {statement.place}"
-        for package in sorted(TRIO_PACKAGES):
+        names = {one.name for one in metadata.requirements}
+        # What is imported where it happens to be there, and asked for by nothing, proves little.
+        is_asked_for = not names or not names.isdisjoint(TRIO_PACKAGES | {"anyio"})
+        for package in sorted(TRIO_PACKAGES) if is_asked_for else ():
             for module in self._importers(package):
                 # Some ask sniffio only whether anything runs, and never heard of trio.
                 if OTHER_BACKEND not in identifiers(module):

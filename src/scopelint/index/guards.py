@@ -34,10 +34,12 @@ from scopelint.index.values import (
 )
 from scopelint.libraries import SUPPRESSING
 from scopelint.libraries.asyncio import (
+    BACKEND_NAMES,
     CANCELLED,
     LOOP_PROBES,
     OTHER_BACKEND,
     OTHER_CANCELLED,
+    PROTOCOLS,
     THIS_BACKEND,
     TRIO_PACKAGES,
 )
@@ -102,6 +104,8 @@ class Guards:
                 return _Ground(f"{name} {ground.text}", ground.is_loop)
             if frame.kind is FrameKind.CLASS and self._is_refused(ref):
                 return _Ground(f"{name} cannot be made on trio")
+            if frame.kind is FrameKind.CLASS and self._is_protocol(ref):
+                return _Ground(f"{name} is a protocol, which a loop of asyncio calls")
             if self._has_twin(ref):
                 return _Ground(f"{name} is for asyncio and has a twin for trio")
             where = self._definition(ref)
@@ -237,7 +241,10 @@ class Guards:
         for index in sorted(leaving.difference(around)):
             block = frame.blocks[index]
             if block.line < line and self._takes_trio_in(index, where):
-                while block.parent not in around and self._is_for_missing(block.parent, where):
+                while block.parent not in around and (
+                    self._is_for_missing(block.parent, where)
+                    or self._takes_trio_in(block.parent, where)
+                ):
                     block = frame.blocks[block.parent]
                 if block.parent in around:
                     return True
@@ -247,6 +254,10 @@ class Guards:
         """Say whether making an object of a class raises while trio runs."""
         method = self._inference.classes.own_method(ref, "__init__")
         return method is not None and self._is_cut_off(end_of(method), 0, math.inf)
+
+    def _is_protocol(self, ref: FrameRef) -> bool:
+        lineage = self._inference.classes.lineage(ref)
+        return any(isinstance(base, str) and base in PROTOCOLS for base in lineage)
 
     def _is_for_missing(self, index: int, where: Where) -> bool:
         """Say whether a block is there because trio or sniffio may be missing, or may not run."""
@@ -380,8 +391,8 @@ class Guards:
         """Return what a comparison gives on trio, ``None`` if that has nothing to do with it."""
         is_equal = condition.operator in ("==", "in")
         texts = {text for side in (condition.left, condition.right) for text in _texts(side)}
-        if texts & {THIS_BACKEND, OTHER_BACKEND}:
-            return (OTHER_BACKEND in texts) == is_equal
+        if texts & BACKEND_NAMES:
+            return (not texts.isdisjoint(BACKEND_NAMES - {THIS_BACKEND})) == is_equal
         made = self._inference.values(condition.left, where)
         if any(isinstance(v, Instance) and v.made_by in OTHER_CANCELLED for v in made):
             for value in self._inference.values(condition.right, where):
@@ -465,6 +476,8 @@ def _texts(expression: Expression) -> Iterator[str]:
     match expression:
         case facts.Literal(text=text, is_string=True):
             yield text
+        case facts.Attribute(name=name) if name.lower() in BACKEND_NAMES:
+            yield name.lower()
         case facts.Display(elements=elements):
             for element in elements:
                 yield from _texts(element)

@@ -9,10 +9,11 @@ from scopelint import facts
 from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ReturnEvent, StoreEvent
 from scopelint.index import flow
 from scopelint.index.infer import Inference
-from scopelint.index.values import Callable, Class, FrameRef, Instance, Module, Where
+from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Module, Where
 from scopelint.libraries import ENTER_METHODS
 from scopelint.libraries.containers import (
     ADDERS,
+    CASTS,
     PAIR_VIEW,
     PAIRS,
     SAME_ELEMENTS,
@@ -22,6 +23,7 @@ from scopelint.libraries.containers import (
 from scopelint.model import Record
 
 _SAME_CONTAINER = VIEWS | {PAIR_VIEW}
+_CASTS = frozenset(name.rpartition(".")[2] for name in CASTS)
 _WRAPPERS = frozenset(name.rpartition(".")[2] for name in SAME_ELEMENTS | PAIRS)
 
 
@@ -75,6 +77,8 @@ class Objects:
                 return self._attribute(expression, where)
             case facts.Subscript(base=base) | facts.Element(base=base):
                 return self._element(base, where)
+            case facts.Call(arguments=(_, argument)) if self._is_cast(expression, where):
+                return self.key(argument, where)
             case facts.Call(function=facts.Attribute(base=base, name=name)):
                 if name in _SAME_CONTAINER:
                     return self.key(base, where)
@@ -89,6 +93,12 @@ class Objects:
                 return self._made_in_place(expression, where)
             case _:
                 return None
+
+    def _is_cast(self, call: facts.Call, where: Where) -> bool:
+        return facts.last_word(call.function) in _CASTS and any(
+            isinstance(value, External) and value.name in CASTS
+            for value in self._inference.values(call.function, where)
+        )
 
     def _element(self, base: Expression, where: Where) -> ObjectKey | None:
         key = self.key(base, where)
@@ -206,6 +216,8 @@ class Objects:
             case facts.Choice(options=options):
                 keys = (self._alias(option, where) for option in options)
                 return next((key for key in keys if key is not None), None)
+            case facts.Call(arguments=(_, argument)) if self._is_cast(value, where):
+                return self._alias(argument, where)
             case facts.Call(function=facts.Attribute(base=base, name=name)):
                 if name in TAKERS:
                     return self._element(base, where)

@@ -205,6 +205,21 @@ LOOP_PROBES: frozenset[str] = frozenset(
 # What backends are called by sniffio, anyio and in configurations.
 THIS_BACKEND = "asyncio"
 OTHER_BACKEND = "trio"
+# What an attribute is called that stands for a backend, in lower case; `Backend.ANYIO` is not
+# chosen where asyncio's own calls are to be made.
+BACKEND_NAMES: frozenset[str] = frozenset({THIS_BACKEND, OTHER_BACKEND, "anyio"})
+# Classes whose methods an asyncio event loop calls, and nothing else.
+PROTOCOLS: frozenset[str] = frozenset(
+    f"asyncio.{prefix}{name}"
+    for name in (
+        "BaseProtocol",
+        "Protocol",
+        "BufferedProtocol",
+        "DatagramProtocol",
+        "SubprocessProtocol",
+    )
+    for prefix in ("", "protocols.")
+) | {"asyncio.StreamReaderProtocol", "asyncio.streams.StreamReaderProtocol"}
 # Packages whose import shows that a project runs on trio; without them trio is not installed.
 TRIO_PACKAGES: frozenset[str] = frozenset({"trio", "sniffio"})
 # Packages that run asyncio code on trio, or beside it (tractor by `tractor.to_asyncio`): what uses
