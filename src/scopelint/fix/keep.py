@@ -11,6 +11,7 @@ from scopelint.fix.handle import EFFECT, TITLE
 from scopelint.fix.helper import helper_for
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.asyncio_uses import Use
+from scopelint.index.backends import RunsOn
 from scopelint.index.values import External, Where
 from scopelint.libraries.asyncio import LOOP_PROBES, RUNNING_LOOP
 from scopelint.model import Applicability
@@ -49,7 +50,11 @@ def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence
     """
     index = workspace.index
     ungrouped = [use for use in dropped if index.asyncio_uses.group_around(use.where) is None]
-    is_shared = module in index.backends.files and index.backends.excuse(module) is None
+    is_shared = (
+        index.backends.sign.runs_on is not RunsOn.ASYNCIO
+        and index.backends.is_shared(module.path)
+        and index.backends.excuse(module) is None
+    )
     detached = [u for u in ungrouped if is_shared and index.guards.reason(u.where) is None]
     for use in detached:
         if not _is_running(workspace, use):
@@ -63,7 +68,8 @@ def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence
     helper = helper_for(workspace, module.path, SPAWN)
     anchors = [use.anchor for use in detached]
     rewritten = held(tree, kept, anchors, helper.module, is_quoted=is_quoted)
-    return Plan(TITLE, Applicability.UNSAFE, {module.path: rewritten}, helper.created, EFFECT)
+    title = f"{TITLE}, and keep the others in a set" if kept else TITLE
+    return Plan(title, Applicability.UNSAFE, {module.path: rewritten}, helper.created, EFFECT)
 
 
 def _is_running(workspace: Workspace, use: Use) -> bool:

@@ -104,15 +104,19 @@ def cancellable(workspace: Workspace, path: str, frames: Collection[int]) -> Can
                 case facts.CallEvent(
                     call=facts.Call(function=facts.Attribute(base=stream, name="send"))
                 ):
-                    if _is_memory_stream(workspace, stream, Where(path, number, position)):
+                    if _is_own_stream(workspace, stream, Where(path, number, position)):
                         streams.add((number, render(stream)))
                 case _:
                     continue
     return Cancellable(frozenset(frames), frozenset(streams))
 
 
-def _is_memory_stream(workspace: Workspace, expression: Expression, where: Where) -> bool:
-    """Say whether every store of an object gives it the sending end of a memory stream."""
+def _is_own_stream(workspace: Workspace, expression: Expression, where: Where) -> bool:
+    """Say whether an object is the sending end of a memory stream, and may be closed.
+
+    Every store has to give it one, and none of them when the object is made that keeps it, which
+    may start its tasks again; nothing else may send into it.
+    """
     key = workspace.index.objects.key(expression, where)
     if key is None:
         return False
@@ -121,9 +125,38 @@ def _is_memory_stream(workspace: Workspace, expression: Expression, where: Where
         for store in workspace.index.lifetimes.stores(key)
         if store.value not in (facts.NONE, facts.UNKNOWN)
     ]
-    return bool(stores) and all(
-        _makes_memory_stream(workspace, store.value, store.where) for store in stores
+    return (
+        bool(stores)
+        and all(_makes_memory_stream(workspace, store.value, store.where) for store in stores)
+        and not any(_is_of_making(workspace, store.where) for store in stores)
+        and not _is_sent_elsewhere(workspace, key, where)
     )
+
+
+def _is_of_making(workspace: Workspace, where: Where) -> bool:
+    """Say whether a point is run when an object is made."""
+    frame = workspace.index.modules.frame(where.ref)
+    return frame.kind is FrameKind.CLASS or frame.name in ("__init__", "__post_init__")
+
+
+def _is_sent_elsewhere(workspace: Workspace, key: ObjectKey, sender: Where) -> bool:
+    """Say whether another function may send into a stream, or hands it on."""
+    modules, objects = workspace.index.modules, workspace.index.objects
+    for path in (key.owner.path,) if key.home is Home.LOCAL else modules.mentioned(key.name):
+        module = modules.facts(path)
+        for where, event in modules.naming(module, key.name) if module is not None else ():
+            if where.ref == sender.ref or not isinstance(event, facts.CallEvent):
+                continue
+            parts = [*event.call.arguments, *(value for _, value in event.call.keywords)]
+            match event.call.function:
+                case facts.Attribute(base=base, name="send" | "send_nowait" | "clone"):
+                    parts.append(base)
+                case _:
+                    pass
+            named = (part for part in parts if facts.last_word(part) == key.name)
+            if any(objects.key(part, where) == key for part in named):
+                return True
+    return False
 
 
 def _makes_memory_stream(workspace: Workspace, value: Expression, where: Where) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from scopelint.model import Change, Finding, Fix, Offered, Record, Suppressed
 from scopelint.rules import RULES
 
 MAX_ROUNDS = 10
+_SIGN = re.compile(r" \(`[^`]*` in [^()]*\)")
 _GIVES_WAY = {rule.code: rule.gives_way_to for rule in RULES if rule.gives_way_to is not None}
 
 Texts: TypeAlias = Mapping[str, str]
@@ -183,14 +185,14 @@ def _was_hidden(finding: Finding, before: State, after: State, batch: Sequence[O
     return yields_to is not None and any(
         fixed.code == yields_to
         and fixed.site.path == finding.site.path
-        and _line_after(fixed, before, after) == finding.site.span.line
+        and finding.site.span.line in _lines_after(fixed, before, after)
         for offered in batch
         for fixed in offered.findings
     )
 
 
-def _line_after(finding: Finding, before: State, after: State) -> int | None:
-    """Return on which line a finding's place lies after a change, ``None`` if that is unclear."""
+def _lines_after(finding: Finding, before: State, after: State) -> range:
+    """Return the lines on which a finding's place can lie after a change."""
     path = finding.site.path[len(before.planner.workspace.absolute("")) :]
     texts = (before.planner.workspace.text(path), after.planner.workspace.text(path))
     moved = line = finding.site.span.line
@@ -199,8 +201,9 @@ def _line_after(finding: Finding, before: State, after: State) -> int | None:
         if span.end_line <= line:
             moved += gained
         elif span.line <= line and gained:
-            return None
-    return moved
+            first = moved - (line - span.line)
+            return range(first, first + content.count("\n"))
+    return range(moved, moved + 1)
 
 
 def _identities(state: State) -> Counter[tuple[str, str, str]]:
@@ -208,7 +211,8 @@ def _identities(state: State) -> Counter[tuple[str, str, str]]:
 
 
 def _identity(finding: Finding) -> tuple[str, str, str]:
-    return finding.site.path, finding.code, finding.message
+    # What a project runs on may be read elsewhere after a change.
+    return finding.site.path, finding.code, _SIGN.sub("", finding.message)
 
 
 def _key(offered: Offered) -> _Key:

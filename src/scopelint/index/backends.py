@@ -85,9 +85,12 @@ class Backends:
         """Return the files that import asyncio and are run by anyio or trio."""
         if self.is_one_by_choice or not self.have_loops or not self._naming:
             return ()
-        paths = self._modules.mentioned(THIS_BACKEND, Look.IMPORT)
-        used = [path for path in paths if self._is_user(path) or self._is_beside_user(path)]
+        used = filter(self.is_shared, self._modules.mentioned(THIS_BACKEND, Look.IMPORT))
         return tuple(m for path in used if (m := self._modules.facts(path)) is not None)
+
+    def is_shared(self, path: str) -> bool:
+        """Say whether anyio or trio may run the code of a file."""
+        return not self.is_one_by_choice and (self._is_user(path) or self._is_beside_user(path))
 
     def excuse(self, module: ModuleFacts) -> str | None:
         """Return why a file that uses asyncio in anyio code may do so, if it may."""

@@ -33,7 +33,7 @@ from scopelint.index.values import (
     Value,
     Where,
 )
-from scopelint.libraries import CARRIERS, ENTER_METHODS, SCOPES
+from scopelint.libraries import CARRIERS, ENTER_METHODS, LOOP_GETTERS, SCOPES
 from scopelint.libraries.containers import (
     ANNOTATED,
     CASTS,
@@ -467,6 +467,8 @@ class Inference:
                 yield from self._call_external(name, call, where)
             case Class(ref=ref):
                 yield Instance(ref, place, Entry.NOT)
+            case Member(owner=owner, name=name) if (owner.made_by, name) in LOOP_GETTERS:
+                yield Instance("asyncio.get_event_loop", place, Entry.NOT)
             case Lambda(results=results):
                 yield from results
             case Callable(ref=ref):

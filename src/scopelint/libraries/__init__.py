@@ -204,7 +204,19 @@ LOOP_MAKERS: frozenset[str] = frozenset(
         "asyncio.AbstractEventLoop",
         "asyncio.BaseEventLoop",
         "asyncio.events.AbstractEventLoop",
+        "asyncio.SelectorEventLoop",
+        "asyncio.ProactorEventLoop",
+        "asyncio.EventLoop",
+        "uvloop.Loop",
         "uvloop.new_event_loop",
+    }
+)
+# Methods that give a loop, by what is called to get their object.
+LOOP_GETTERS: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("asyncio.get_event_loop_policy", "get_event_loop"),
+        ("asyncio.get_event_loop_policy", "new_event_loop"),
+        ("asyncio.Runner", "get_loop"),
     }
 )
 LOOP_SPAWNERS: frozenset[str] = frozenset({"create_task", "run_until_complete"})

@@ -18,6 +18,7 @@ class AsyncioTaskInAnyio(Rule):
     name = "asyncio-task-in-anyio"
     summary = "Code that uses anyio starts an asyncio task."
     level = Level.WARNING
+    gives_way_to = "SCP305"
 
     def nominate(self, project: ProjectIndex) -> Iterator[Nomination | Silence]:
         """Yield the calls that would fail on trio."""
