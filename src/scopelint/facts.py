@@ -450,6 +450,17 @@ def last_word(expression: Expression) -> str:
             return ""
 
 
+def gotten(expression: Expression) -> Attribute | None:
+    """Return the attribute that ``getattr`` gets by a name that is written out."""
+    match expression:
+        case Call(
+            function=Name(id="getattr"), arguments=(base, Literal(text=name, is_string=True), *_)
+        ) if name.isidentifier():
+            return Attribute(base, name)
+        case _:
+            return None
+
+
 def count(facts: ModuleFacts, expression: Expression) -> int:
     """Return how often an expression occurs in the facts of a file."""
     wanted = msgspec.to_builtins(expression)

@@ -109,7 +109,7 @@ class Backends:
         for _, name in _imports(module):
             if name in BRIDGES:
                 return f"`{name}`, which it imports, runs asyncio code on trio"
-        if self.sign.runs_on is RunsOn.TRIO_TOO and (runner := self._runner(module)) is not None:
+        if (runner := self._runner(module)) is not None:
             return f"`{runner}` in the same file runs an asyncio loop of its own"
         return None
 

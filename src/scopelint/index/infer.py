@@ -412,6 +412,9 @@ class Inference:
             for base in self.values(call.function.base, where):
                 yield from self._call_method(base, call.function.name, call, where)
             return
+        if (attribute := facts.gotten(call)) is not None:
+            yield from self.values(attribute, where)
+            return
         for function in self.values(call.function, where):
             yield from self._call_value(function, call, where)
 

@@ -77,6 +77,8 @@ class Objects:
                 return self._attribute(expression, where)
             case facts.Subscript(base=base) | facts.Element(base=base):
                 return self._element(base, where)
+            case facts.Call() if (attribute := facts.gotten(expression)) is not None:
+                return self._attribute(attribute, where)
             case facts.Call(arguments=(_, argument)) if self._is_cast(expression, where):
                 return self.key(argument, where)
             case facts.Call(function=facts.Attribute(base=base, name=name)):
@@ -216,6 +218,8 @@ class Objects:
             case facts.Choice(options=options):
                 keys = (self._alias(option, where) for option in options)
                 return next((key for key in keys if key is not None), None)
+            case facts.Call() if (attribute := facts.gotten(value)) is not None:
+                return self._attribute(attribute, where)
             case facts.Call(arguments=(_, argument)) if self._is_cast(value, where):
                 return self._alias(argument, where)
             case facts.Call(function=facts.Attribute(base=base, name=name)):
