@@ -138,7 +138,7 @@ def shape(value: object) -> object:
     return None
 
 
-OWN_KEYS = {"related", "fix_refused"}
+OWN_KEYS = {"fix_effect", "related", "fix_refused"}
 
 
 def test_json_has_the_keys_that_ruff_prints(example: Path) -> None:

@@ -241,6 +241,7 @@ def test_json_has_the_keys_of_ruff() -> None:
                 ],
                 "message": "own it",
             },
+            "fix_effect": None,
             "fix_refused": "no",
             "location": {"column": 15, "row": 7},
             "message": "m",

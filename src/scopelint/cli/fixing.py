@@ -104,7 +104,7 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
         write(diff.unified(changes, _here()))
         if not config.quiet:
             more = f", {choice.waiting} more with `--unsafe-fixes`" if choice.waiting else ""
-            complain(f"Would fix {_counted(done)}{more}.")
+            complain(f"Would fix {_counted(done)}{more}.\n{_effects(done)}".rstrip())
         _complain_of_failures(done)
         return FOUND if changes or done.report.failures else CLEAN
     is_written = _write(done.changes) if config.stdin is None else _hand_back(config.stdin, changes)
@@ -285,6 +285,12 @@ def _told(done: FixReport) -> str:
         lines.append(f"    {number} x {code} ({name})")
         last = path
     return "".join(f"{line}\n" for line in lines)
+
+
+def _effects(done: FixReport) -> str:
+    """Return what else the applied fixes change, each sentence once."""
+    found = dict.fromkeys(each.fix.effect for each in done.applied if each.fix.effect)
+    return "".join(f"note: {effect}\n" for effect in found)
 
 
 def _counted(done: FixReport) -> str:

@@ -49,6 +49,7 @@ def _entry(finding: Finding) -> dict[str, Json]:
         **_range(finding.site),
         "filename": finding.site.path,
         "fix": _fix(finding.fix, finding.site.path) if finding.fix else None,
+        "fix_effect": (finding.fix.effect or None) if finding.fix else None,
         "fix_refused": finding.fix_refused,
         "message": finding.message,
         "name": finding.name,

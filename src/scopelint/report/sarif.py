@@ -136,7 +136,7 @@ def _fix(fix: Fix, here: str) -> dict[str, Json]:
     return {
         "artifactChanges": changes,
         "description": {"text": fix.title},
-        "properties": {"applicability": fix.applicability.value},
+        "properties": {"applicability": fix.applicability.value, "effect": fix.effect},
     }
 
 

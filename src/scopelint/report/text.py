@@ -191,6 +191,8 @@ def _repair(entry: Finding, width: int) -> Iterator[_Line]:
     margin = len(str(_last_line(entry) + 1))
     if entry.fix is not None:
         yield from _bullet(f"{_FIXES[entry.fix.applicability]}: {entry.fix.title}", margin, width)
+        if entry.fix.effect:
+            yield from _bullet(f"note: {entry.fix.effect}", margin, width)
     if entry.fix_refused is not None:
         yield from _bullet(f"no fix: {entry.fix_refused}", margin, width)
 
