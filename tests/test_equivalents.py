@@ -22,8 +22,12 @@ def findings(root: Path, body: str, python: str = "3.11") -> tuple[str, list[Fin
     (root / "main.py").write_text(text, "utf-8")
     pyproject = f'[project]\nname = "x"\nrequires-python = ">={python}"\n'
     (root / "pyproject.toml").write_text(pyproject, "utf-8")
-    config = Config(paths=(str(root),), output_format=OutputFormat.JSON)
-    return text, list(check(config).findings)
+    return text, found_in(root)
+
+
+def found_in(root: Path) -> list[Finding]:
+    """Return what is found in a folder."""
+    return list(check(Config(paths=(str(root),), output_format=OutputFormat.JSON)).findings)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_the_equivalent_is_written_into_the_statement(
         (
             "def make():\n    event = asyncio.Event()\n    event.set()",
             "3.11",
-            "before anyio 4.16 it can be made in a running loop only",
+            "before anyio 4.16 it does less where no event loop runs",
         ),
         ("jobs.append(asyncio.Lock())", "3.11", "it is not kept in a variable"),
         ("q = asyncio.Queue()", "3.11", "what `asyncio.Queue` does has to be written anew"),
@@ -283,3 +287,54 @@ def test_a_lock_on_an_object_changes_in_every_file_that_uses_it(tmp_path: Path) 
     (finding,) = check(Config(paths=(str(tmp_path),))).findings
     assert finding.fix_refused is not None
     assert finding.fix_refused.endswith("(pkg/use.py:6)")
+
+
+def test_what_takes_anyio_is_refused_where_the_project_has_none(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "app"\ndependencies = ["trio"]\n', "utf-8"
+    )
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("import trio\n\n__all__ = ['trio']\n", "utf-8")
+    (tmp_path / "app" / "jobs.py").write_text(
+        "import asyncio\n\n\nasync def f() -> None:\n"
+        "    await asyncio.sleep(0)\n    await asyncio.sleep(1)\n",
+        "utf-8",
+    )
+    found = found_in(tmp_path)
+    assert [one.code for one in found] == ["SCP303", "SCP303"]
+    for one in found:
+        assert one.fix is None
+        reason = "it takes anyio, which is neither imported nor required (app/jobs.py:1)"
+        assert one.fix_refused == reason
+
+
+def test_a_set_of_tasks_comes_behind_the_import_of_asyncio(tmp_path: Path) -> None:
+    text = (
+        "import sys\n\nif sys.version_info < (3, 8):\n    raise RuntimeError\n\n"
+        "import asyncio\n\n\nasync def f() -> None:\n    asyncio.create_task(g())\n\n\n"
+        "async def g() -> None: ...\n"
+    )
+    (tmp_path / "jobs.py").write_text(text, "utf-8")
+    (found,) = found_in(tmp_path)
+    assert found.fix is not None
+    (first, *_) = found.fix.edits
+    assert "_background_tasks: set[" in first.content
+    assert first.site.span.line > 6
+
+
+@pytest.mark.parametrize(("python", "is_quoted"), [("3.8", True), ("3.9", False)])
+def test_what_an_old_python_cannot_evaluate_is_quoted(
+    tmp_path: Path, python: str, is_quoted: bool
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        f'[project]\nname = "app"\nrequires-python = ">={python}"\n', "utf-8"
+    )
+    (tmp_path / "jobs.py").write_text(
+        "import asyncio\n\n\nasync def f() -> None:\n    asyncio.create_task(g())\n\n\n"
+        "async def g() -> None: ...\n",
+        "utf-8",
+    )
+    (found,) = found_in(tmp_path)
+    assert found.fix is not None
+    text = "".join(edit.content for edit in found.fix.edits)
+    assert ('"set[asyncio.Task[object]]"' in text) is is_quoted

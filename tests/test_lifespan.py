@@ -311,3 +311,34 @@ def test_the_mix_in_is_used_from_the_version_that_has_it(
     text = "".join(edit.content for edit in fix_of(found(tmp_path, PLAIN, project)).edits)
     assert ("class Service(anyio.AsyncContextManagerMixin):" in text) == is_mixed
     assert ("_lifespan_manager" in text) != is_mixed
+
+
+@pytest.mark.parametrize(
+    ("python", "first", "is_refused"),
+    [
+        ("3.9", "", True),
+        ("3.9", "from __future__ import annotations\n\n", False),
+        ("3.10", "", False),
+    ],
+)
+def test_an_annotation_that_an_old_python_would_evaluate_is_refused(
+    tmp_path: Path, python: str, first: str, is_refused: bool
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        f'[project]\nname = "x"\nrequires-python = ">={python}"\n', "utf-8"
+    )
+    (tmp_path / "m.py").write_text(
+        f"{first}import anyio\n\n\nclass Reader:\n"
+        "    async def __aenter__(self) -> 'Reader':\n"
+        "        self._tg = anyio.create_task_group()\n"
+        "        await self._tg.__aenter__()\n"
+        "        await anyio.sleep(0)\n"
+        "        return self\n\n"
+        "    async def __aexit__(self, *exc: object) -> None:\n"
+        "        await self._tg.__aexit__(*exc)\n",
+        "utf-8",
+    )
+    found = [one for one in check(Config((str(tmp_path),))).findings if one.code == "SCP103"]
+    (refused,) = {one.fix_refused for one in found}
+    reason = "the annotation `bool | None` needs `from __future__ import annotations`"
+    assert (refused is not None and refused.startswith(reason)) is is_refused

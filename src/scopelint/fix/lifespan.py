@@ -101,6 +101,8 @@ def _pair(
     stray = [op for op in exits if op.where.ref in enters]
     if stray:
         raise RefusedError(f"its set-up is unwound by hand ({_line(stray[0])})")
+    if not entries:
+        raise RefusedError("`pop_all()` takes over what another stack was given")
     if not exits:
         raise RefusedError("nothing leaves it")
     for group, methods in ((entries, ENTER_METHODS), (exits, EXIT_METHODS)):

@@ -134,10 +134,15 @@ class Pairs:
 
     def in_one_function(self, entry: Operation, exits: Sequence[Operation]) -> Iterator[Risk]:
         """Yield what can fail between an entry and the exits in the same function."""
-        frame = self._modules.frame(entry.where.ref)
-        leaving = frozenset(op.where.event for op in exits)
-        for position in range(entry.where.event + 1, max(leaving)):
-            yield from self._risk(frame, entry.where, position, leaving)
+        last = max(op.where.event for op in exits)
+        return (risk for risk in self.behind(entry.where, exits) if risk.where.event < last)
+
+    def behind(self, point: Where, exits: Sequence[Operation]) -> Iterator[Risk]:
+        """Yield what can fail in a function after a point, with no exit that would follow."""
+        frame = self._modules.frame(point.ref)
+        leaving = frozenset(op.where.event for op in exits if op.where.ref == point.ref)
+        for position in range(point.event + 1, len(frame.events)):
+            yield from self._risk(frame, point, position, leaving)
 
     def _after(self, pair: Pair, point: Where) -> Iterator[Risk]:
         frame = self._modules.frame(point.ref)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from scopelint.facts import CallEvent, StoreEvent
 from scopelint.index import ProjectIndex
@@ -10,6 +10,7 @@ from scopelint.index.lifetimes import Operation
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import Held, Where
+from scopelint.libraries import ENTER_METHODS
 from scopelint.model import Level, Related
 from scopelint.rule import Nomination, Offer, Repair, Rule, Silence, level_for
 from scopelint.rules import _story
@@ -44,10 +45,10 @@ class ScopeOnExitStack(Rule):
         every = [*fills, *closings]
         level = Level.ERROR
         if _story.is_only_in_own_dunders(project, every):
-            if _story.are_popped(project, stores):
-                popped = [store.where for store in stores]
-                about = [*(op.where for op in every), *popped]
-                yield self.silence("`pop_all()` keeps it once all is entered", about, popped)
+            guard = _guard(project, stores, fills, closings)
+            if guard is not None:
+                because = [store.where for store in stores]
+                yield self.silence(guard, [*(op.where for op in every), *because], because)
                 return
             level = Level.NOTE
         yield from self._finding(project, key, level, stores, fills, closings)
@@ -108,6 +109,31 @@ def _reason(
     if _story.have_one_host(project, every):
         return "private methods that one coroutine calls fill and close it, in one task", wheres
     return None, ()
+
+
+def _guard(
+    project: ProjectIndex,
+    stores: Sequence[Store],
+    fills: Sequence[Operation],
+    closings: Sequence[Operation],
+) -> str | None:
+    """Return what keeps a failing enter method from leaving a stack open, if anything does."""
+
+    def can_fail(points: Iterable[Where]) -> bool:
+        return any(True for point in points for _ in project.pairs.behind(point, closings))
+
+    if _story.are_popped(project, stores):
+        if not can_fail(store.where for store in stores):
+            return "`pop_all()` keeps it once all is entered"
+        return None
+    # What fills it for the enter method has callers that may fail.
+    entering = {fill.where.ref for fill in fills}
+    is_guarded = entering <= {closing.where.ref for closing in closings} and all(
+        project.modules.frame(ref).name in ENTER_METHODS for ref in entering
+    )
+    if is_guarded and not can_fail(fill.where for fill in fills):
+        return "what fails after it is filled closes it"
+    return None
 
 
 def _name(project: ProjectIndex, store: Store) -> str:
