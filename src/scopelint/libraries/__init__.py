@@ -9,6 +9,7 @@ from scopelint.libraries.carriers import CARRIERS, LibraryCarrier
 from scopelint.model import Record, ScopeKind
 
 __all__ = [
+    "ABSTRACT_MANAGERS",
     "CANCEL_ANSWERS",
     "CARRIERS",
     "ENTER_METHODS",
@@ -220,6 +221,17 @@ LOOP_GETTERS: frozenset[tuple[str, str]] = frozenset(
     }
 )
 LOOP_SPAWNERS: frozenset[str] = frozenset({"create_task", "run_until_complete"})
+
+# Annotations of a context manager that tell nothing of what it holds.
+ABSTRACT_MANAGERS: frozenset[str] = frozenset(
+    {
+        "typing.Any",
+        "typing.AsyncContextManager",
+        "typing.ContextManager",
+        "contextlib.AbstractAsyncContextManager",
+        "contextlib.AbstractContextManager",
+    }
+)
 
 # The top-level packages that the tables speak of.
 LIBRARIES: frozenset[str] = frozenset(

@@ -8,8 +8,8 @@ from scopelint.facts import Anchor, AnchorKind, Call
 from scopelint.index import ProjectIndex
 from scopelint.index.lifetimes import Act, HandOver, Operation
 from scopelint.index.objects import render
-from scopelint.index.values import Held, Place
-from scopelint.libraries import SpawnerKind
+from scopelint.index.values import Held, Instance, Place
+from scopelint.libraries import ABSTRACT_MANAGERS, SpawnerKind
 from scopelint.model import Level, Related, ScopeKind
 from scopelint.rule import Nomination, Offer, Rule, Shape, Silence, level_for
 from scopelint.rules import _story
@@ -79,7 +79,10 @@ class ScopeExitInOtherTask(Rule):
         """Yield a note for a coroutine that can hardly be right, whatever its receiver is."""
         if operation.act not in (Act.ENTER, Act.EXIT) or operation.scopes:
             return
-        if project.inference.values(operation.receiver, operation.where):
+        values = project.inference.values(operation.receiver, operation.where)
+        if not all(
+            isinstance(value, Instance) and value.made_by in ABSTRACT_MANAGERS for value in values
+        ):
             return
         verb = "enter" if operation.act is Act.ENTER else "exit"
         text = render(operation.receiver)
