@@ -138,14 +138,26 @@ class Guards:
         raise AssertionError(f"nothing defines {ref}")
 
     def _has_twin(self, ref: FrameRef) -> bool:
-        """Say whether the same scope defines the like for trio, under the like name."""
+        """Say whether the same scope, or another module of the package, defines the like for trio.
+
+        It does so under the like name.
+        """
         frames = self._modules.known(ref.path).frames
-        name = frames[ref.frame].name.lower()
-        if THIS_BACKEND not in name:
+        name = frames[ref.frame].name
+        if THIS_BACKEND not in name.lower():
             return False
-        twin = name.replace(THIS_BACKEND, OTHER_BACKEND)
+        twin = name.lower().replace(THIS_BACKEND, OTHER_BACKEND)
         siblings = self._modules.children(ref.path, frames[ref.frame].parent)
-        return any(frames[number].name.lower() == twin for number in siblings)
+        if any(frames[number].name.lower() == twin for number in siblings):
+            return True
+        package = self._modules.names.package(ref.path)
+        return frames[ref.frame].parent == 0 and any(
+            module.path != ref.path
+            and self._modules.names.package(module.path) == package is not None
+            and any(frame.name == word and frame.parent == 0 for frame in module.frames)
+            for word in _twins(name)
+            for module in self._modules.mentioning(word)
+        )
 
     def _guard(self, ref: FrameRef) -> _Ground | None:
         """Return why a class or function is used only where asyncio runs, if it is used."""
@@ -466,6 +478,18 @@ class Guards:
         if module is not None and module != path and self._modules.facts(module) is not None:
             name = symbol.path.removeprefix(f"{symbol.module}.")
             yield from self._stored(facts.Name(name), end_of(FrameRef(module, 0)))
+
+
+def _twins(name: str) -> Iterator[str]:
+    """Yield the names that something like this may have that is for trio."""
+    for mine, other in (
+        ("asyncio", "trio"),
+        ("Asyncio", "Trio"),
+        ("AsyncIO", "Trio"),
+        ("ASYNCIO", "TRIO"),
+    ):
+        if mine in name:
+            yield name.replace(mine, other)
 
 
 def _is_private(name: str) -> bool:

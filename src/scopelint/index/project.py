@@ -54,6 +54,7 @@ class Modules:
         self._facts: dict[str, ModuleFacts | None] = {}
         self._bindings: dict[str, Bindings] = {}
         self._stores: dict[str, Stores] = {}
+        self._children: dict[str, dict[int, list[int]]] = {}
         self._written: dict[str, _Written] = {}
         self._definitions: dict[tuple[str, int, str], bool] = {}
         self._mentions: dict[tuple[str, Look], tuple[str, ...]] = {}
@@ -186,10 +187,14 @@ class Modules:
         """Return the site of a place."""
         return self.site(place.path, place.span)
 
-    def children(self, path: str, number: int) -> Iterable[int]:
+    def children(self, path: str, number: int) -> Sequence[int]:
         """Return the frames directly in a frame."""
-        frames = self.known(path).frames
-        return (index for index, frame in enumerate(frames) if frame.parent == number)
+        if path not in self._children:
+            inside: dict[int, list[int]] = {}
+            for index, frame in enumerate(self.known(path).frames):
+                inside.setdefault(frame.parent, []).append(index)
+            self._children[path] = inside
+        return self._children[path].get(number, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,13 @@ CARRIERS: Mapping[str, LibraryCarrier] = {
     "mcp.client.session_group.streamable_http_client": LibraryCarrier("mcp", "anyio", ">=1.24"),
     "mcp.client.streamable_http.streamable_http_client": LibraryCarrier("mcp", "anyio", ">=1.24"),
     "mcp.client.websocket.websocket_client": LibraryCarrier("mcp", "anyio", ">=1.4,<2"),
+    "mcp.stdio_server": LibraryCarrier("mcp", "anyio"),
+    "mcp.server.stdio.stdio_server": LibraryCarrier("mcp", "anyio"),
+    "mcp.server.stdio_server": LibraryCarrier("mcp", "anyio", "<1.2"),
+    "mcp.server.lowlevel.server.stdio_server": LibraryCarrier("mcp", "anyio", ">=1.2,<1.14"),
+    "mcp.server.fastmcp.server.stdio_server": LibraryCarrier("mcp", "anyio", ">=1.2,<2"),
+    "mcp.server.mcpserver.server.stdio_server": LibraryCarrier("mcp", "anyio", ">=2"),
+    "mcp.server.websocket.websocket_server": LibraryCarrier("mcp", "anyio", "<2"),
     # mcp sessions: `BaseSession` enters a task group; from 2.0 only `ClientSession` does.
     "mcp.ClientSession": LibraryCarrier("mcp", "anyio"),
     "mcp.client.ClientSession": LibraryCarrier("mcp", "anyio", ">=2"),
