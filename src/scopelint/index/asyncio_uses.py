@@ -22,7 +22,7 @@ from scopelint.facts import (
 )
 from scopelint.index import flow
 from scopelint.index.infer import Inference
-from scopelint.index.values import Container, External, Instance, Member, Value, Where
+from scopelint.index.values import Container, Coroutine, External, Instance, Member, Value, Where
 from scopelint.libraries import LOOP_MAKERS, SUPPRESSING
 from scopelint.libraries.asyncio import (
     ANY_EXCEPTION,
@@ -166,7 +166,9 @@ class AsyncioUses:
         """Say whether a call is given something other than a coroutine it was just handed."""
         argument = call.arguments[0] if call.arguments else facts.UNKNOWN
         if not isinstance(argument, facts.Call):
-            return _last(call.function) != "create_task"
+            values = self._inference.values(argument, where)
+            is_coroutine = bool(values) and all(isinstance(value, Coroutine) for value in values)
+            return not is_coroutine and _last(call.function) != "create_task"
         for value in self._inference.values(argument.function, where):
             match value:
                 case External(name=name) if name in FUTURES:

@@ -130,6 +130,10 @@ def _fate(project: ProjectIndex, entry: Operation, exits: Sequence[Operation]) -
     if all(leaving.handed_to is not None for leaving in exits):
         return f"is entered by hand in `{label}` and left by another task"
     if all(leaving.where.ref == entry.where.ref for leaving in exits):
+        frame = project.modules.frame(entry.where.ref)
+        blocks = [flow.block_at(frame, leaving.where.event) for leaving in exits]
+        if all(any(flow.around(frame, block, BlockKind.EXCEPT)) for block in blocks):
+            return f"is entered by hand in `{label}` and left only where that fails"
         return f"is entered and left by hand in `{label}`"
     others = _story.elsewhere([entry], exits)
     return f"is entered by hand in `{label}` and left in {_story.in_functions(project, others)}"
