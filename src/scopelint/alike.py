@@ -40,7 +40,7 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
         return False
     spans: list[tuple[Span, Span]] = []
     lines: dict[int, int] = {}
-    changed: dict[Literal, Literal] = {}
+    literals: list[tuple[Literal, Literal]] = []
     pending: list[tuple[object, object]] = [(before, after)]
     while pending:
         one, other = pending.pop()
@@ -60,8 +60,7 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
         for part, its in zip(parts, others, strict=True):
             # Most parts are names, numbers and spans, which need not wait.
             if type(part) is Literal and type(its) is Literal:
-                if changed.setdefault(part, its) != its or not _may_change(part, its):
-                    return False
+                literals.append((part, its))
             elif type(part) in _FLAT:
                 if part != its:
                     return False
@@ -69,7 +68,17 @@ def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
                 spans.append((part, its))
             else:
                 pending.append((part, its))
-    return _keep_order(spans, lines) and len(set(changed.values())) == len(changed)
+    return _keep_order(spans, lines) and _may_all_change(literals)
+
+
+def _may_all_change(literals: Sequence[tuple[Literal, Literal]]) -> bool:
+    """Say whether literals that changed may, and those that were equal still are."""
+    if all(one == other for one, other in literals):
+        return True
+    changed = dict(literals)
+    return all(
+        changed[one] == other and _may_change(one, other) for one, other in literals
+    ) and len(set(changed.values())) == len(changed)
 
 
 def _may_change(one: Literal, other: Literal) -> bool:
