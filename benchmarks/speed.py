@@ -267,6 +267,14 @@ class Bench:
         yield Row("1", "`big`, cold, CPU against ruff without cache", 4, cpu(pairs), told(pairs))
         memory = [mine.memory / MIB for mine, _ in pairs]
         yield Row("10", "peak memory, `big` cold, MiB", 64, memory)
+        words = ("check", "--no-cache", "--jobs", "1")
+        runs = {
+            project.name: timed([sys.executable, "-c", _UNTIL_LIBCST, *words, str(project)])
+            for project in sorted(big.iterdir())
+        }
+        largest = max(runs, key=lambda name: runs[name].memory)
+        goal = "peak memory, one project of `big` cold, until LibCST is loaded, MiB"
+        yield Row("10", goal, 64, [runs[largest].memory / MIB], largest)
 
     def _small(self) -> Iterator[Row]:
         small = self._sets.small
@@ -427,6 +435,20 @@ class Query:
 """
 
 
+# A run that ends where it would load LibCST.
+_UNTIL_LIBCST = """
+import os, sys
+
+class Watcher:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "libcst":
+            os._exit(0)
+
+sys.meta_path.insert(0, Watcher)
+from scopelint.cli import run
+run()
+"""
 # A process begins with the peak memory of the one that starts it, so a small one does.
 _WATCHED = """
 import os, sys, time

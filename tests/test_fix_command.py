@@ -238,6 +238,44 @@ def on_a_terminal(project: Path, answers: str) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
+SLEEPS = """import asyncio
+
+import anyio
+
+
+async def first(limit: float) -> None:
+    await asyncio.sleep({})
+
+
+async def second(limit: float) -> None:
+    await asyncio.sleep({})
+    await anyio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize("delays", [("1", "limit"), ("limit", "1")])
+def test_of_findings_told_alike_each_is_fixed_as_it_may(
+    project: Path, delays: tuple[str, str]
+) -> None:
+    (project / "reader.py").write_text(SLEEPS.format(*delays), "utf-8")
+    result = run(project, "fix", "--diff")
+    assert result.stderr.startswith("Would fix 1 finding, 1 more with `--unsafe-fixes`.\n")
+    run(project, "fix")
+    fixed = SLEEPS.format(*delays).replace("asyncio.sleep(1)", "anyio.sleep(1)")
+    assert (project / "reader.py").read_text("utf-8") == fixed
+
+
+@pytest.mark.parametrize("answers", ["yn", "ny", "yy"])
+def test_of_findings_told_alike_each_is_asked_for(project: Path, answers: str) -> None:
+    (project / "reader.py").write_text(SLEEPS.format("limit", "limit"), "utf-8")
+    on_a_terminal(project, "".join(f"{answer}\n" for answer in answers))
+    text = (project / "reader.py").read_text("utf-8")
+    made = ["anyio" if answer == "y" else "asyncio" for answer in answers]
+    assert [
+        line.split(".")[0].split()[-1] for line in text.splitlines() if "sleep(l" in line
+    ] == made
+
+
 def test_a_dirty_working_tree_is_warned_of(project: Path) -> None:
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(project)]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):

@@ -184,3 +184,12 @@ def applied(text: str, edit: Edit) -> str:
     start = starts[span.line - 1] + span.column
     end = starts[span.end_line - 1] + span.end_column
     return text[:start] + edit.content + text[end:]
+
+
+@pytest.mark.parametrize("name", ["scp102", "SCP10", "manual-scope-entri"])
+def test_what_is_nearly_the_name_of_a_rule_is_not_taken_away(tmp_path: Path, name: str) -> None:
+    found = checked(tmp_path, f"x = 1  # scopelint: ignore[{name}] why\n").findings
+    (one,) = found
+    assert one.code == "SCP001"
+    assert "did you mean" in one.message
+    assert one.fix is None

@@ -223,7 +223,9 @@ class Files:
         return None if found is None else to_bytes(found)
 
     def _is_reported(self, path: str, raw: bytes) -> bool:
-        return path in self.project.named or may_matter(raw)
+        if path in self.project.named or may_matter(raw):
+            return True
+        return any(finds(raw, look, _bytes_of(word)) for word, look in FIRST_LOOKS)
 
     def mentioning(self, word: str, look: Look) -> Sequence[str]:
         """Return the files whose text has a word, in the way that is looked for."""

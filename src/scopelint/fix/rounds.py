@@ -19,7 +19,7 @@ _SIGN = re.compile(r" \(`[^`]*` in [^()]*\)")
 _GIVES_WAY = {rule.code: rule.gives_way_to for rule in RULES if rule.gives_way_to is not None}
 
 Texts: TypeAlias = Mapping[str, str]
-_Key: TypeAlias = "tuple[tuple[str, str, str], ...]"
+_Key: TypeAlias = "tuple[str, tuple[tuple[str, str, str], ...]]"
 
 
 class State(Record, frozen=True):
@@ -54,27 +54,32 @@ def fixed(
     before.
     """
     outcome = Outcome(look({}))
-    chosen: dict[_Key, bool] = {}
-    failed: set[_Key] = set()
+    # Findings of a file may be told alike, so there is a decision for each, in their order.
+    decided: dict[_Key, list[bool]] = {}
     for _ in range(MAX_ROUNDS):
-        batch: list[Offered] = []
+        batch: dict[Offered, tuple[_Key, int]] = {}
+        seen: Counter[_Key] = Counter()
         for offered in _offers(outcome.state, is_wanted, is_allowed):
-            if _key(offered) in failed:
-                continue
-            if _key(offered) not in chosen:
-                chosen[_key(offered)] = choose(offered)
+            key = _key(offered)
+            number, decisions = seen[key], decided.setdefault(key, [])
+            seen[key] += 1
+            if number == len(decisions):
+                decisions.append(choose(offered))
             paths = {change.path for change in offered.changes}
             near = [each for each in batch if paths & {change.path for change in each.changes}]
-            if chosen[_key(offered)] and _agree(outcome.state, [*near, offered]):
-                batch.append(offered)
+            if decisions[number] and _agree(outcome.state, [*near, offered]):
+                batch[offered] = (key, number)
         if not batch:
             break
-        if _apply(look, outcome, batch):
+        if _apply(look, outcome, list(batch)):
+            for key, number in sorted(batch.values(), reverse=True):
+                del decided[key][number]
             continue
-        for offered in batch:
+        for offered, (key, number) in batch.items():
             if len(batch) > 1 and _apply(look, outcome, [offered]):
+                del decided[key][number]
                 break  # the other plans were made for what the files were before
-            failed.add(_key(offered))
+            decided[key][number] = False
             outcome.failed.append(offered)
     return outcome
 
@@ -216,8 +221,9 @@ def _identity(finding: Finding) -> tuple[str, str, str]:
 
 
 def _key(offered: Offered) -> _Key:
-    """Return what tells a fix from others when lines have moved."""
-    return tuple(sorted(_identity(finding) for finding in offered.findings))
+    """Return what tells a fix from most others when lines have moved."""
+    told = sorted(_identity(finding) for finding in offered.findings)
+    return offered.fix.applicability.value, tuple(told)
 
 
 def groups(

@@ -24,7 +24,10 @@ def nominate_calls(
     """Yield the calls of one family of asyncio's names that would fail on trio."""
     for module in project.backends.files:
         for use in project.asyncio_uses.calls(module):
-            if use.known.family is not family or use.is_dropped:
+            if use.known.family is not family:
+                continue
+            if use.is_dropped:
+                yield rule.silence("SCP305 speaks of the task that it starts", [use.where])
                 continue
             message = f"`{use.name}` needs an asyncio event loop{purpose(project)}"
             if use.known.anyio is not None:

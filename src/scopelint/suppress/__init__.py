@@ -176,11 +176,22 @@ def _sentences(needless: Sequence[_Use], meant: Sequence[Site], root: str) -> It
     yield f"{sentence}; it belongs at {', '.join(places)}" if places else sentence
 
 
+def _is_mistyped(use: _Use) -> bool:
+    if use.code is not None:
+        return False
+    # Only a mistyped name needs it.
+    import difflib
+
+    words = [word.lower() for word in _CODES]
+    return bool(difflib.get_close_matches(use.name.lower(), words, cutoff=0.8))
+
+
 def _removal(
     path: str, directive: Directive, needless: Sequence[_Use], lines: Sequence[str]
 ) -> Fix | None:
     """Return the fix that takes the needless names out, or the whole comment if none is left."""
-    if directive.form is Form.MISSPELT:
+    # What is nearly the name of a rule is meant for it, and has its reason.
+    if directive.form is Form.MISSPELT or any(map(_is_mistyped, needless)):
         return None
     rest = directive.without({use.name for use in needless})
     span = directive.span if rest else _removed_span(directive, lines)
