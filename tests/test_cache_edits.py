@@ -87,7 +87,19 @@ def add_file(path: Path, chance: random.Random) -> None:
 
 
 # Comments shift positions and nothing else, which is where a memory is likely to be wrong.
+def say(path: Path, chance: random.Random) -> None:
+    """Let the last line say something else, with a word that the file may have."""
+    text = path.read_text("utf-8")
+    words = sorted(set(re.findall(r"[a-z_]{4,}", text))) or ["word"]
+    kept = text.splitlines(keepends=True)
+    if kept and kept[-1].startswith("print("):
+        kept.pop()
+    line = f'print("it says {chance.choice(words)} here", {chance.randrange(9)})\n'
+    path.write_text("".join(kept).rstrip("\n") + f"\n{line}", "utf-8")
+
+
 EDITS: tuple[Edit, ...] = (
+    say, say, say,
     add_function, remove_function, rename_attribute, comment_out, delete_file, add_file,
     add_comment, add_comment, add_comment, add_to_line, add_to_line,
 )  # fmt: skip

@@ -101,3 +101,20 @@ def test_a_string_in_a_file_that_replaces_nothing_is_no_reason(project: Path) ->
     (project / "app" / "batch.py").write_text(SLEEPER, "utf-8")
     (project / "names.py").write_text('NAMES = ["asyncio.sleep"]\n', "utf-8")
     assert fix(project).applied
+
+
+def test_a_set_of_tasks_relies_on_what_a_test_replaces(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', "utf-8")
+    (tmp_path / "hub.py").write_text(
+        "import asyncio\n\n\nasync def work() -> None: ...\n\n\n"
+        "async def notify() -> None:\n    asyncio.create_task(work())\n",
+        "utf-8",
+    )
+    (tmp_path / "test_hub.py").write_text(
+        "import asyncio\n\n\ndef test(monkeypatch):\n"
+        '    monkeypatch.setattr(asyncio, "create_task", lambda c: c.close())\n',
+        "utf-8",
+    )
+    (found,) = check(Config((str(tmp_path),))).findings
+    reason = "`asyncio.create_task` is replaced by what may give none (test_hub.py:5)"
+    assert (found.code, found.fix, found.fix_refused) == ("SCP305", None, reason)

@@ -37,7 +37,6 @@ NOT_RUN = {
     "SCP101/wait_for_new_python": "its misuse begins with Python 3.12",
     "SCP102/carrier_configured": "its carriers hold nothing; carrier_class shows the same",
     "SCP102/carrier_mcp": "it needs a server process; carrier_class shows the same",
-    "SCP102/stack_of_its_own": "carrier_class shows the same",
     "SCP102/own_dunders": "its findings are SCP104's; SCP104/service and adapters show them",
     "SCP102/pushed_on_a_stack": "the stack leaves the group in time: nothing fails",
     "SCP102/script_named_like_a_library": "nursery shows the same",

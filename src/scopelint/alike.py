@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import astuple
 
 from scopelint.facts import (
+    PROSE,
     Block,
     BlockKind,
     CallUse,
@@ -25,8 +25,6 @@ from scopelint.model import Record, Span
 _FLAT = frozenset(
     {bool, int, str, type(None), BlockKind, CallUse, Definition, Literal, Name, Symbol, Unknown}
 )
-# Words side by side are no name and no type.
-_PROSE = re.compile(r"[^\W\d]\w* [^\W\d]")
 
 
 def are_alike(before: ModuleFacts, after: ModuleFacts) -> bool:
@@ -87,7 +85,7 @@ def _may_change(one: Literal, other: Literal) -> bool:
         return True
     texts = (one.text, other.text)
     if one.is_string:
-        return other.is_string and all(map(_PROSE.search, texts))
+        return other.is_string and all(map(PROSE.search, texts))
     return not other.is_string and all(text[:1].isdigit() and text != "0" for text in texts)
 
 

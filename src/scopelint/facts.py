@@ -397,6 +397,8 @@ class ModuleFacts(Record, frozen=True):
 # --- bytes, for caches and worker processes ------------------------------------------
 
 _IDENTIFIER = re.compile(r"\w+")
+# Words side by side in a string are no name and no type.
+PROSE = re.compile(r"[^\W\d]\w* [^\W\d]")
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -427,7 +429,7 @@ def identifiers(facts: ModuleFacts) -> frozenset[str]:
 
 
 def words(records: object) -> frozenset[str]:
-    """Return every identifier that occurs in some records."""
+    """Return every identifier that occurs in some records, but for those in prose."""
     found: set[str] = set()
     pending: list[object] = [msgspec.to_builtins(records)]
     while pending:
@@ -436,7 +438,8 @@ def words(records: object) -> frozenset[str]:
             pending.extend(plain)
         elif isinstance(plain, str):
             found.add(plain)
-    return frozenset(word for text in found for word in _IDENTIFIER.findall(text))
+    named = (text for text in found if not PROSE.search(text))
+    return frozenset(word for text in named for word in _IDENTIFIER.findall(text))
 
 
 def last_word(expression: Expression) -> str:

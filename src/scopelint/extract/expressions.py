@@ -178,7 +178,9 @@ class ExpressionReader:
         left, right = self._at(node.left, depth), self._at(node.comparators[0], depth)
         is_class = isinstance(left, facts.Call) and isinstance(right, facts.Name | facts.Attribute)
         is_class &= operator in ("==", "!=")
-        is_of_backend = _is_backend(left) or _is_backend(right)
+        is_of_backend = (_is_backend(left) or _is_backend(right)) and not any(
+            isinstance(side, facts.Literal) for side in (left, right)
+        )
         if not (_is_text(left) or _is_text(right) or is_class or is_of_backend):
             return UNKNOWN
         return facts.Compare(left, operator, right)

@@ -19,7 +19,7 @@ from scopelint.index.values import Callable as Function
 from scopelint.index.values import External, FrameRef, Where
 from scopelint.libraries import LOOP_MAKERS
 from scopelint.libraries.asyncio import CANCELLED
-from scopelint.libraries.containers import ADDERS, TRANSPARENT
+from scopelint.libraries.containers import ADDERS, PROPERTIES, TRANSPARENT
 from scopelint.model import Applicability
 from scopelint.rule import Offer
 
@@ -31,6 +31,7 @@ EFFECT = (
 _TYPES = frozenset({"asyncio.Task", "asyncio.tasks.Task"})
 _OPTIONAL = TRANSPARENT
 _STATIC = facts.Name("staticmethod")
+_PROPERTIES = frozenset(name.rpartition(".")[2] for name in PROPERTIES)
 
 
 def plan(workspace: Workspace, offer: Offer) -> Plan:
@@ -44,6 +45,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     if not unit.starts:
         raise RefusedError("no task that is kept is started here")
     unit.follow()
+    unit.check_properties()
     helper = helper_for(workspace, where.path, HANDLE, SPAWN)
     running = set(unit.running())
     rewritten: dict[str, Rewritten] = {}
@@ -103,6 +105,14 @@ class _Unit:
             size = len(self.tasks) + len(self.makers)
             for number in sorted(self.frames):
                 self._follow(number)
+
+    def check_properties(self) -> None:
+        """Refuse properties that return a task: what gets it does not say its name."""
+        for number in sorted(self.makers):
+            frame = self.module.frames[number]
+            if any(facts.last_word(decorator) in _PROPERTIES for decorator in frame.decorators):
+                place = f"{self.module.path}:{frame.span.line}"
+                raise RefusedError(f"a property returns a task ({place})")
 
     def _follow(self, number: int) -> None:
         frame = self.module.frames[number]

@@ -9,6 +9,7 @@ from scopelint.codemods.keep import grouped, held
 from scopelint.facts import Attribute, Call, CallEvent, ModuleFacts
 from scopelint.fix.handle import EFFECT, TITLE
 from scopelint.fix.helper import helper_for
+from scopelint.fix.patches import check_replaced
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.asyncio_uses import Use
 from scopelint.index.backends import RunsOn
@@ -61,6 +62,7 @@ def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence
             raise workspace.refused(_NO_LOOP, use.where)
     kept = [use.anchor for use in ungrouped if use not in detached]
     tree, is_quoted = workspace.tree(module.path), workspace.settings.target_version < (3, 9)
+    check_replaced(workspace, module.path, {use.name for use in ungrouped if use not in detached})
     if not detached:
         title = "keep the task in a set until it ends"
         rewritten = held(tree, kept, is_quoted=is_quoted)

@@ -140,22 +140,27 @@ def _is_of_making(workspace: Workspace, where: Where) -> bool:
 
 
 def _is_sent_elsewhere(workspace: Workspace, key: ObjectKey, sender: Where) -> bool:
-    """Say whether another function may send into a stream, or hands it on."""
-    modules, objects = workspace.index.modules, workspace.index.objects
+    """Say whether another function may send into a stream: it does more than store or close it."""
+    modules = workspace.index.modules
     for path in (key.owner.path,) if key.home is Home.LOCAL else modules.mentioned(key.name):
         module = modules.facts(path)
         for where, event in modules.naming(module, key.name) if module is not None else ():
-            if where.ref == sender.ref or not isinstance(event, facts.CallEvent):
+            if where.ref == sender.ref or key.name not in facts.words(event):
                 continue
-            parts = [*event.call.arguments, *(value for _, value in event.call.keywords)]
-            match event.call.function:
-                case facts.Attribute(base=base, name="send" | "send_nowait" | "clone"):
-                    parts.append(base)
+            match event:
+                case facts.StoreEvent(value=value) if key.name not in facts.words(value):
+                    continue
+                case facts.CallEvent(call=facts.Call(function=facts.Attribute(name=name))):
+                    if name in ("close", "aclose"):
+                        continue
+                case facts.UseEvent(value=facts.Attribute(name=name)) if name in (
+                    "close",
+                    "aclose",
+                ):
+                    continue
                 case _:
                     pass
-            named = (part for part in parts if facts.last_word(part) == key.name)
-            if any(objects.key(part, where) == key for part in named):
-                return True
+            return True
     return False
 
 

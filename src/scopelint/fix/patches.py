@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from scopelint.codemods import RefusedError
@@ -39,6 +39,19 @@ def check_patches(workspace: Workspace, changes: Mapping[str, Edits]) -> None:
                         f"`{name}` is replaced there, which the fixed code would not notice "
                         f"({other}:{line})"
                     )
+
+
+def check_replaced(workspace: Workspace, path: str, names: Iterable[str]) -> None:
+    """Refuse to rely on what a function gives, such as `asyncio.create_task`, that a test replaces.
+
+    Raises `RefusedError` with the line of the test.
+    """
+    module = workspace.index.modules.known(path).name.rpartition(".")[2]
+    for name in sorted(names):
+        for other in _files_with(workspace, name.rpartition(".")[2]):
+            line = _line_of_patch(workspace.text(other) or "", module, name)
+            if line is not None:
+                raise RefusedError(f"`{name}` is replaced by what may give none ({other}:{line})")
 
 
 def _gone(workspace: Workspace, path: str, lines: Sequence[str], edits: Edits) -> Iterator[str]:

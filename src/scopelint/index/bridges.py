@@ -6,15 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Expression
+from scopelint.index.backends import is_test
 from scopelint.index.infer import Inference
 from scopelint.index.stores import self_name
 from scopelint.index.values import Callable, External, FrameRef, Instance, Member, Value, Where
-from scopelint.libraries import LOOP_MAKERS
+from scopelint.libraries import LOOP_MAKERS, SPAWN_METHODS
 from scopelint.libraries.asyncio import ASYNCIO, COROUTINE_RUNNERS, LOOP_COROUTINE_RUNNERS
+from scopelint.model import Span
 
 # A name in more files than this is hardly used where asyncio runs alone, and to read them all for
 # it would take longer than all the rest.
 MANY_FILES = 100
+# Calls that look at what they are given without running it.
+_LOOKS = frozenset({"isinstance", "iscoroutine", "isawaitable", "type", "repr", "id"})
+# Methods that objects of anyio and trio have, too.
+_COMMON = frozenset(method for _, method in SPAWN_METHODS) | {"run", "run_sync", "call"}
 
 
 class Bridges:
@@ -23,18 +29,30 @@ class Bridges:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
         self._modules = inference.modules
+        self._taking: dict[FrameRef, dict[Span | str, list[int]]] = {}
 
     def is_handed_to_loop(self, call: facts.Call, where: Where) -> bool:
         """Say whether the value of a call is an argument of another that has a loop run it."""
         return self._is_handed(call, where.ref)
 
-    def _is_handed(self, value: Expression, ref: FrameRef) -> bool:
-        return any(
-            isinstance(event, CallEvent)
-            and value in _given(event.call)
-            and self._runs(event.call, value, Where(ref.path, ref.frame, position))
-            for position, event in enumerate(self._modules.frame(ref).events)
-        )
+    def _is_handed(self, value: facts.Call | facts.Name, ref: FrameRef) -> bool:
+        events = self._modules.frame(ref).events
+        for position in self._taken_in(ref).get(_told(value), ()):
+            event = events[position]
+            assert isinstance(event, CallEvent)
+            if self._runs(event.call, value, Where(ref.path, ref.frame, position)):
+                return True
+        return False
+
+    def _taken_in(self, ref: FrameRef) -> dict[Span | str, list[int]]:
+        """Return the calls in a frame by the calls and names that are their arguments."""
+        if ref not in self._taking:
+            found = self._taking[ref] = {}
+            for position, event in enumerate(self._modules.frame(ref).events):
+                for given in _given(event.call) if isinstance(event, CallEvent) else ():
+                    if isinstance(given, facts.Call | facts.Name):
+                        found.setdefault(_told(given), []).append(position)
+        return self._taking[ref]
 
     def _runs(self, call: facts.Call, argument: Expression, where: Where) -> bool:
         """Say whether a call has an asyncio loop run one of its arguments."""
@@ -64,7 +82,7 @@ class Bridges:
 
     def _so_called(self, call: facts.Call) -> Sequence[Value]:
         """Return the methods of the project that a method of an unknown object may be."""
-        if not isinstance(call.function, facts.Attribute):
+        if not isinstance(call.function, facts.Attribute) or call.function.name in _COMMON:
             return ()
         name = call.function.name
         if len(self._modules.mentioned(name)) > MANY_FILES:
@@ -73,7 +91,7 @@ class Bridges:
 
     def _methods(self, name: str) -> Iterator[Value]:
         for module in self._modules.mentioning(name):
-            for number, frame in enumerate(module.frames):
+            for number, frame in enumerate(module.frames if not is_test(module.path) else ()):
                 ref = FrameRef(module.path, number)
                 if frame.name == name and self._modules.method_of(ref) is not None:
                     yield Callable(ref)
@@ -89,12 +107,32 @@ class Bridges:
         taking = [name for name, value in given.items() if value == argument and name in names]
         return len(taking) == 1 and self._inference.once(
             ("handed to a loop", function.ref, taking[0]),
-            lambda: any(
-                self._is_handed(facts.Name(taking[0]), inner)
-                for inner in self._inside(function.ref)
-            ),
+            lambda: self._only_hands_on(function.ref, facts.Name(taking[0])),
             False,
         )
+
+    def _only_hands_on(self, ref: FrameRef, parameter: facts.Name) -> bool:
+        """Say whether a function does nothing with a parameter but to hand it to a loop."""
+        is_handed = False
+        inside = set(self._inside(ref))
+        for where, event in self._modules.naming(self._modules.known(ref.path), parameter.id):
+            if where.ref not in inside:
+                continue
+            match event:
+                case CallEvent(call=call) if parameter in _given(call):
+                    if self._runs(call, parameter, where):
+                        is_handed = True
+                    elif facts.last_word(call.function) not in _LOOKS:
+                        return False
+                case facts.AwaitEvent(value=value) | facts.ReturnEvent(value=value):
+                    if value in (parameter, facts.Await(parameter)):
+                        return False
+                case facts.YieldEvent(value=value) | facts.StoreEvent(value=value):
+                    if value in (parameter, facts.Await(parameter)):
+                        return False
+                case _:
+                    continue
+        return is_handed
 
     def _inside(self, ref: FrameRef) -> Iterator[FrameRef]:
         """Yield a function and those in it, which see its parameters."""
@@ -111,3 +149,7 @@ def _is_anything(value: Value) -> bool:
 
 def _given(call: facts.Call) -> tuple[Expression, ...]:
     return (*call.arguments, *(value for _, value in call.keywords))
+
+
+def _told(value: facts.Call | facts.Name) -> Span | str:
+    return value.id if isinstance(value, facts.Name) else value.span

@@ -11,7 +11,6 @@ from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame, Fr
 from scopelint.index import flow
 from scopelint.index.openings import openings
 from scopelint.index.project import end_of
-from scopelint.index.stores import self_name
 from scopelint.index.values import Callable, Class, External, FrameRef, Held, Instance, Where
 from scopelint.libraries import (
     CARRIERS,
@@ -101,10 +100,6 @@ class Carriers:
                     continue
                 if known.kind is ScopeKind.EXIT_STACK and self._fills_itself(ref):
                     return None
-                if known.kind is ScopeKind.EXIT_STACK and enter is not None:
-                    # A kind of stack that puts scopes on itself is a carrier of its own.
-                    held = self._as_carrier(ref, self._in_method(ref, enter))
-                    return held or known
                 if enter is None or known.carrier is None or self._calls_base(enter):
                     return known
         if enter is None:
@@ -224,9 +219,7 @@ class Carriers:
             return
         if function.name not in ("enter_async_context", "enter_context"):
             return
-        if not event.call.arguments or not (
-            self._is_itself(function.base, where) or self._is_stack(function.base, where)
-        ):
+        if not event.call.arguments or not self._is_stack(function.base, where):
             return
         if not _is_closed_here(frame, function.base, where.event):
             yield from self._of(event.call.arguments[0], where)
@@ -235,15 +228,6 @@ class Carriers:
         for _, held in self._inference.scopes(expression, where):
             if held.kind is not ScopeKind.EXIT_STACK:
                 yield held
-
-    def _is_itself(self, expression: Expression, where: Where) -> bool:
-        """Say whether an expression is the object of a method, and that a kind of exit stack."""
-        own = self_name(self._modules.known(where.path), where.frame)
-        if own is None or expression != facts.Name(own[0]):
-            return False
-        bases = self._inference.classes.lineage(FrameRef(where.path, own[1]))
-        known = (self._external(base) for base in bases if isinstance(base, str))
-        return any(held is not None and held.kind is ScopeKind.EXIT_STACK for held in known)
 
     def _is_stack(self, expression: Expression, where: Where) -> bool:
         scopes = self._inference.scopes(expression, where)

@@ -18,6 +18,7 @@ from scopelint.facts import (
     StoreEvent,
 )
 from scopelint.index import flow
+from scopelint.index.backends import is_test
 from scopelint.index.bridges import MANY_FILES, Bridges
 from scopelint.index.infer import Inference
 from scopelint.index.project import end_of
@@ -89,6 +90,7 @@ class Guards:
     def _ground(self, where: Where) -> _Ground | None:
         """Return why a point runs on asyncio alone, if it does or is only reached from itself."""
         assumed: _Ground | None = None
+        is_inside = True
         while True:
             if self._is_behind_check(where):
                 return _Ground("it is behind a check of the backend")
@@ -104,8 +106,9 @@ class Guards:
                 return _Ground(f"{name} {ground.text}", ground.is_loop)
             if frame.kind is FrameKind.CLASS and self._is_refused(ref):
                 return _Ground(f"{name} cannot be made on trio")
-            if frame.kind is FrameKind.CLASS and self._is_protocol(ref):
+            if frame.kind is FrameKind.CLASS and is_inside and self._is_protocol(ref):
                 return _Ground(f"{name} is a protocol, which a loop of asyncio calls")
+            is_inside &= frame.kind is not FrameKind.CLASS
             if self._has_twin(ref):
                 return _Ground(f"{name} is for asyncio and has a twin for trio")
             where = self._definition(ref)
@@ -138,7 +141,7 @@ class Guards:
         raise AssertionError(f"nothing defines {ref}")
 
     def _has_twin(self, ref: FrameRef) -> bool:
-        """Say whether the same scope, or another module of the package, defines the like for trio.
+        """Say whether the same scope, or another module beside it, defines the like for trio.
 
         It does so under the like name.
         """
@@ -150,10 +153,10 @@ class Guards:
         siblings = self._modules.children(ref.path, frames[ref.frame].parent)
         if any(frames[number].name.lower() == twin for number in siblings):
             return True
-        package = self._modules.names.package(ref.path)
         return frames[ref.frame].parent == 0 and any(
             module.path != ref.path
-            and self._modules.names.package(module.path) == package is not None
+            and module.path.rpartition("/")[0] == ref.path.rpartition("/")[0]
+            and not is_test(module.path)
             and any(frame.name == word and frame.parent == 0 for frame in module.frames)
             for word in _twins(name)
             for module in self._modules.mentioning(word)
@@ -171,7 +174,7 @@ class Guards:
         found: _Ground | None = None
         for where, is_on_loop in self._uses(ref):
             ground = _ON_LOOP if is_on_loop else self._ground(where)
-            if ground is None or (ground.is_loop and not self._is_closed(ref, where)):
+            if ground is None or (ground.is_loop and not self._is_closed(ref)):
                 return None
             if ground == _ASSUMED:
                 found = found or _ASSUMED
@@ -179,14 +182,30 @@ class Guards:
                 found = _ON_LOOP if ground.is_loop else _CHECKED
         return found
 
-    def _is_closed(self, ref: FrameRef, where: Where) -> bool:
-        """Say whether nobody outside the project is meant to call what is used at a point.
+    def _is_closed(self, ref: FrameRef) -> bool:
+        """Say whether nobody outside the project is meant to call a class or function.
 
-        An example that runs a loop says nothing about who else calls what it calls.
+        What hands a public one to a loop, say an example, says nothing about who else calls it.
         """
         frames = self._modules.known(ref.path).frames
-        around = (frames[number].name for number in (ref.frame, *self._around(ref)))
-        return ref.path == where.path or any(map(_is_private, (*ref.path.split("/"), *around)))
+        names = [frames[number].name for number in (ref.frame, *self._around(ref))]
+        if any(map(_is_private, names)) or any(
+            frames[number].kind is FrameKind.FUNCTION for number in self._around(ref)
+        ):
+            return True
+        is_private = any(map(_is_private, ref.path.split("/")))
+        return is_private and not self._is_exported(names[-2] if len(names) > 1 else "")
+
+    def _is_exported(self, name: str) -> bool:
+        """Say whether a package hands out what a module calls by a name."""
+        return any(
+            isinstance(event, StoreEvent)
+            and isinstance(event.value, facts.Symbol)
+            and event.value.path.rpartition(".")[2] == name
+            for module in self._modules.mentioning(name)
+            if module.path.endswith("__init__.py")
+            for event in module.frames[0].events
+        )
 
     def _around(self, ref: FrameRef) -> Iterator[int]:
         return self._modules.bindings(ref.path).enclosing(ref.frame)
@@ -404,7 +423,7 @@ class Guards:
         is_equal = condition.operator in ("==", "in")
         texts = {text for side in (condition.left, condition.right) for text in _texts(side)}
         if texts & BACKEND_NAMES:
-            return (not texts.isdisjoint(BACKEND_NAMES - {THIS_BACKEND})) == is_equal
+            return (OTHER_BACKEND in texts) == is_equal
         made = self._inference.values(condition.left, where)
         if any(isinstance(v, Instance) and v.made_by in OTHER_CANCELLED for v in made):
             for value in self._inference.values(condition.right, where):

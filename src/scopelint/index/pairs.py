@@ -21,6 +21,7 @@ from scopelint.model import Record, ScopeKind, Span
 # How many calls deep a function is searched for what can fail in it.
 MAX_CALLS = 3
 
+_AWAITED_EXITS = frozenset({"aclose", "__aexit__"})
 _RAISING_PARTS = (BlockKind.TRY, BlockKind.TRY_ELSE, BlockKind.EXCEPT)
 
 
@@ -143,6 +144,33 @@ class Pairs:
         leaving = frozenset(op.where.event for op in exits if op.where.ref == point.ref)
         for position in range(point.event + 1, len(frame.events)):
             yield from self._risk(frame, point, position, leaving)
+
+    def raises_behind(self, point: Where) -> bool:
+        """Say whether a function raises after a point, other than in a handler."""
+        frame = self._modules.frame(point.ref)
+        return any(
+            isinstance(event, facts.RaiseEvent)
+            and not any(flow.around(frame, event.block, BlockKind.EXCEPT))
+            for event in frame.events[point.event + 1 :]
+        )
+
+    def is_unwinding(self, exit_: Operation) -> bool:
+        """Say whether a handler surely makes an exit, before anything else, and raises again."""
+        frame = self._modules.frame(exit_.where.ref)
+        event = frame.events[exit_.where.event]
+        if not isinstance(event, CallEvent) or not isinstance(event.call.function, facts.Attribute):
+            return False
+        block, is_async = event.block, event.call.function.name in _AWAITED_EXITS
+        return (
+            frame.blocks[block].kind is BlockKind.EXCEPT
+            and (event.use is CallUse.AWAITED) == is_async
+            and _raises(frame, block)
+            and not any(
+                flow.encloses(frame, block, other.block)
+                and self._can_fail(other, Where(exit_.where.path, exit_.where.frame, position), 0)
+                for position, other in enumerate(frame.events[: exit_.where.event])
+            )
+        )
 
     def _after(self, pair: Pair, point: Where) -> Iterator[Risk]:
         frame = self._modules.frame(point.ref)

@@ -205,9 +205,8 @@ LOOP_PROBES: frozenset[str] = frozenset(
 # What backends are called by sniffio, anyio and in configurations.
 THIS_BACKEND = "asyncio"
 OTHER_BACKEND = "trio"
-# What an attribute is called that stands for a backend, in lower case; `Backend.ANYIO` is not
-# chosen where asyncio's own calls are to be made.
-BACKEND_NAMES: frozenset[str] = frozenset({THIS_BACKEND, OTHER_BACKEND, "anyio"})
+# What an attribute is called that stands for a backend, in lower case.
+BACKEND_NAMES: frozenset[str] = frozenset({THIS_BACKEND, OTHER_BACKEND})
 # Classes whose methods an asyncio event loop calls, and nothing else.
 PROTOCOLS: frozenset[str] = frozenset(
     f"asyncio.{prefix}{name}"

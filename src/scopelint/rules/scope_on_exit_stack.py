@@ -123,12 +123,14 @@ def _guard(
         return any(True for point in points for _ in project.pairs.behind(point, closings))
 
     if _story.are_popped(project, stores):
-        if not can_fail(store.where for store in stores):
+        points = [store.where for store in stores]
+        if not can_fail(points) and not any(map(project.pairs.raises_behind, points)):
             return "`pop_all()` keeps it once all is entered"
         return None
     # What fills it for the enter method has callers that may fail.
     entering = {fill.where.ref for fill in fills}
-    is_guarded = entering <= {closing.where.ref for closing in closings} and all(
+    handling = [closing for closing in closings if project.pairs.is_unwinding(closing)]
+    is_guarded = entering <= {closing.where.ref for closing in handling} and all(
         project.modules.frame(ref).name in ENTER_METHODS for ref in entering
     )
     if is_guarded and not can_fail(fill.where for fill in fills):
