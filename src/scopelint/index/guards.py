@@ -197,13 +197,14 @@ class Guards:
         return is_private and not self._is_exported(names[-2] if len(names) > 1 else "")
 
     def _is_exported(self, name: str) -> bool:
-        """Say whether a package hands out what a module calls by a name."""
+        """Say whether a public package hands out what a module calls by a name."""
         return any(
             isinstance(event, StoreEvent)
             and isinstance(event.value, facts.Symbol)
             and event.value.path.rpartition(".")[2] == name
             for module in self._modules.mentioning(name)
             if module.path.endswith("__init__.py")
+            and not any(map(_is_private, module.path.split("/")))
             for event in module.frames[0].events
         )
 
