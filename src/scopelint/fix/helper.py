@@ -29,7 +29,8 @@ def helper_for(workspace: Workspace, path: str, *names: str) -> Helper:
     Raises `RefusedError` if another file lies where it has to be.
     """
     place = _place(workspace, path)
-    form = form_for(frozenset(_imported(workspace, place)), _declared(workspace))
+    folder = place.path.rpartition("/")[0] if place.package is None else place.package
+    form = form_for(frozenset(_imported(workspace, folder, place.path)), _declared(workspace))
     if form is Form.TRIO and _imports(workspace.index.modules.facts(path), "asyncio"):
         raise RefusedError(f"the package has a helper for trio, and asyncio runs this ({path}:1)")
     try:
@@ -55,21 +56,20 @@ def has_anyio(workspace: Workspace, path: str) -> bool:
         return True
     package = modules.names.package(path) or workspace.namespace(path)
     folder = path.rpartition("/")[0] if package is None else package
-    return "anyio" in _imported(workspace, HelperPlace("", "", folder))
+    return "anyio" in _imported(workspace, folder)
 
 
 def _declared(workspace: Workspace) -> frozenset[str]:
     return frozenset(one.name for one in workspace.settings.metadata.requirements)
 
 
-def _imported(workspace: Workspace, place: HelperPlace) -> Iterator[str]:
-    """Yield the libraries that the package of the helper imports, or the files beside it."""
-    folder = place.path.rpartition("/")[0] if place.package is None else place.package
+def _imported(workspace: Workspace, folder: str, helper: str = "") -> Iterator[str]:
+    """Yield the libraries that the files of a package or folder import, but for the helper's."""
     start = f"{folder}/" if folder else ""
     modules = workspace.index.modules
     for library in _LIBRARIES:
         near = (path for path in modules.mentioned(library) if path.startswith(start))
-        if any(path != place.path and _imports(modules.facts(path), library) for path in near):
+        if any(path != helper and _imports(modules.facts(path), library) for path in near):
             yield library
 
 
