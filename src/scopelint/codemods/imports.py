@@ -13,11 +13,11 @@ import libcst as cst
 from scopelint.codemods import Import, RefusedError
 from scopelint.codemods.lazy import IndentedBlock, statements
 from scopelint.extract import parsed
+from scopelint.facts import PROSE
 from scopelint.source import lines_of
 
 _WORD = re.compile(r"\w+")
 _ANNOTATION = re.compile(r"[\w.\[\], |'\"]+")
-_PROSE = re.compile(r"\w \w")
 _FUTURE, _STANDARD, _OTHERS, _OWN, _RELATIVE = range(5)
 _Line = cst.SimpleStatementLine
 
@@ -73,7 +73,7 @@ def _uses(tree: ast.AST) -> Iterator[str]:
             case ast.Name(id=name):
                 yield name
             case ast.Constant(value=str(text)):
-                if _ANNOTATION.fullmatch(text) and not _PROSE.search(text):
+                if _ANNOTATION.fullmatch(text) and not PROSE.search(text):
                     yield from _WORD.findall(text)
             case ast.Expr(value=ast.Constant()):
                 continue  # a docstring

@@ -194,7 +194,7 @@ class Guards:
         ):
             return True
         is_private = any(map(_is_private, ref.path.split("/")))
-        return is_private and not self._is_exported(names[-2] if len(names) > 1 else "")
+        return is_private and not self._is_exported(names[-2])
 
     def _is_exported(self, name: str) -> bool:
         """Say whether a public package hands out what a module calls by a name."""
