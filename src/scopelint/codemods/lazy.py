@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -35,6 +36,8 @@ class IndentedBlock(cst.IndentedBlock):
     is_parsed = True
     _body: _Body
     _file: _File
+    # What a block that was made by a change has been.
+    _before: IndentedBlock | None = None
 
     @classmethod
     def unparsed(cls, stub: cst.IndentedBlock, body: _Body, file: _File) -> IndentedBlock:
@@ -79,15 +82,55 @@ class IndentedBlock(cst.IndentedBlock):
         changed._codegen(state)
         return "".join(state.tokens)
 
+    def _visit_and_replace_children(self, visitor: cst.CSTVisitorT) -> cst.IndentedBlock:
+        changed = super()._visit_and_replace_children(visitor)
+        if not self.text:
+            return changed
+        block = IndentedBlock(changed.body, changed.header, changed.indent, changed.footer)
+        block._set(_before=self)
+        return block
+
+    @functools.cached_property
+    def _printed(self) -> Mapping[cst.CSTNode, str]:
+        """The code of each statement in the block.
+
+        Of a function with hundreds of findings, every fix changes one statement.
+        """
+        found: dict[cst.CSTNode, str] = {}
+        for statement in self.body:
+            state = CodegenState(self._file.indent, self._file.newline)
+            state.increase_indent(self._body.indentation)
+            statement._codegen(state)
+            found[statement] = "".join(state.tokens)
+        return found
+
     def _codegen_impl(self, state: CodegenState) -> None:
         indent = state.default_indent if self.indent is None else self.indent
-        if not self.text or "".join([*state.indent_tokens, indent]) != self._body.indentation:
+        known = self if self.text else self._before
+        is_moved = known and "".join([*state.indent_tokens, indent]) != known._body.indentation
+        if known is None or is_moved or not (self.text or self.body):
             super()._codegen_impl(state)
             return
         self.header._codegen(state)
-        # LibCST takes the last newline of some files away.
-        state.add_token(self.text[:-1])
-        state.add_token(self.text[-1])
+        if self.text:
+            _add(state, self.text)
+            return
+        state.increase_indent(indent)
+        for statement in self.body:
+            text = known._printed.get(statement)
+            if text is None:
+                statement._codegen(state)
+            else:
+                _add(state, text)
+        for line in self.footer:
+            line._codegen(state)
+        state.decrease_indent()
+
+
+def _add(state: CodegenState, text: str) -> None:
+    # LibCST takes the last newline of some files away.
+    state.add_token(text[:-1])
+    state.add_token(text[-1])
 
 
 class _Body(Record, frozen=True):

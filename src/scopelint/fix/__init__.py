@@ -58,8 +58,8 @@ class Planner:
     """Plans each offer once; the same plan serves every finding that offers it."""
 
     workspace: Workspace
-    plans: dict[Offer, Plan] = field(default_factory=dict)
     _fixes: dict[Offer, Fix | str] = field(default_factory=dict)
+    _made: dict[Fix, Plan] = field(default_factory=dict)
 
     def fix(self, offer: Offer) -> Fix | str:
         """Return the fix of an offer, or why it is refused."""
@@ -69,8 +69,7 @@ class Planner:
 
     def plan_of(self, fix: Fix) -> Plan | None:
         """Return the plan that a fix was made from, ``None`` if it was made elsewhere."""
-        made = (self.plans[offer] for offer, made in self._fixes.items() if made == fix)
-        return next(made, None)
+        return self._made.get(fix)
 
     def _planned(self, offer: Offer) -> Fix | str:
         try:
@@ -87,13 +86,14 @@ class Planner:
         except RecursionError:
             # LibCST nests long chains of operators, which `ast` keeps flat.
             return "the file nests too deeply for a fix"
-        self.plans[offer] = plan
         edits = (
             Edit(Site(self.workspace.absolute(path), span), content)
             for path, changes in edited.items()
             for span, content in changes
         )
-        return Fix(plan.title, plan.applicability, tuple(edits), plan.effect)
+        fix = Fix(plan.title, plan.applicability, tuple(edits), plan.effect)
+        self._made.setdefault(fix, plan)
+        return fix
 
     def _placed(self, reason: str, offer: Offer) -> str:
         """Return a reason with a place: if it names none, where the object is first operated."""
@@ -133,7 +133,7 @@ def _edited(before: str, rewritten: Sequence[Rewritten]) -> str:
     return applied(before, [edit for each in rewritten for edit in _edits_of(before, each)])
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=4096)
 def _edits_of(before: str, rewritten: Rewritten) -> list[tuple[Span, str]]:
     return edits_between(before, rewritten.module.code)
 
