@@ -12,10 +12,11 @@ Key: TypeAlias = tuple[object, ...]
 MAX_NESTING = 60
 # The depth on which an answer rests that was cut there: it is never kept.
 CUT = -1
-# Circles settle in two or three rounds.
-MAX_ROUNDS = 6
+# Circles settle in two or three rounds, those with many others in them in a few more.
+MAX_ROUNDS = 12
 
 _Answer = TypeVar("_Answer")
+_Kept = TypeVar("_Kept")
 
 
 class Answers:
@@ -25,6 +26,9 @@ class Answers:
     far, at first by a gap; if that was too little, the question is asked again until its answer
     stays. Answers that rest on an assumption are provisional: they serve until the question that
     was assumed, the head of the circle, is answered itself, and are then forgotten.
+
+    Circles lie in circles. Only the head of the outermost is asked again, until all that was
+    assumed in it stays; to settle the inner ones each time would take exponential time.
     """
 
     def __init__(self) -> None:
@@ -32,6 +36,10 @@ class Answers:
         self._active: dict[Key, int] = {}
         self._assumed: dict[Key, object] = {}
         self._low = MAX_NESTING + 1
+        # What the heads of inner circles are assumed to be answered in the next round, and whether
+        # one of them has changed in this round.
+        self._next: dict[Key, object] = {}
+        self._has_changed = False
         # Provisional answers with the depth of the head that they rest on, oldest first.
         self._provisional: dict[Key, tuple[object, int]] = {}
 
@@ -41,7 +49,8 @@ class Answers:
             return self._known[key]  # type: ignore[return-value]  # stored under the same key
         if key in self._active:
             self._low = min(self._low, self._active[key])
-            return self._assumed.setdefault(key, gap)  # type: ignore[return-value]  # as above
+            assumed = self._next.get(key, gap)
+            return self._assumed.setdefault(key, assumed)  # type: ignore[return-value]  # as above
         if key in self._provisional:
             result, low = self._provisional[key]
             self._low = min(self._low, low)
@@ -53,20 +62,33 @@ class Answers:
 
     def _find(self, key: Key, answer: Callable[[], _Answer]) -> _Answer:
         depth = len(self._active)
-        earlier = len(self._provisional)
+        earlier, heads = len(self._provisional), len(self._next)
         self._active[key] = depth
         outer, self._low = self._low, MAX_NESTING + 1
+        has_changed, self._has_changed = self._has_changed, False
         try:
             result = answer()
             for _ in range(MAX_ROUNDS):
-                if key not in self._assumed or self._assumed[key] == result:
+                is_settled = key not in self._assumed or self._assumed[key] == result
+                if self._low < depth:
+                    # It lies in the circle of another, which asks again.
+                    if not is_settled:
+                        self._next[key] = result
+                        self._has_changed = True
+                    break
+                if is_settled and not self._has_changed:
                     break
                 self._assumed[key] = result
+                self._has_changed = False
                 self._forget(earlier)
                 result = answer()
         finally:
             del self._active[key]
             self._assumed.pop(key, None)
+            if self._low >= depth:
+                _shorten(self._next, heads)
+                self._has_changed = False
+            self._has_changed |= has_changed
         if self._low >= depth:
             self._known[key] = result
             self._forget(earlier)
@@ -82,5 +104,10 @@ class Answers:
 
     def _forget(self, kept: int) -> None:
         """Forget all provisional answers but the first ones."""
-        while len(self._provisional) > kept:
-            self._provisional.popitem()
+        _shorten(self._provisional, kept)
+
+
+def _shorten(answers: dict[Key, _Kept], kept: int) -> None:
+    """Drop all but the first of some answers."""
+    while len(answers) > kept:
+        answers.popitem()
