@@ -179,6 +179,79 @@ REFUSED = {
         """,
         "`Service` has `__slots__` (app.py:4)",
     ),
+    "a check of every attribute": (
+        """
+        def __setattr__(self, name, value):
+            raise AttributeError(name)
+
+        async def __aenter__(self):
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            return await self._tg.__aexit__(*exc)
+        """,
+        "`Service` has a `__setattr__` (app.py:4)",
+    ),
+    "methods that call their object differently": (
+        """
+        async def __aenter__(this):
+            this._tg = anyio.create_task_group()
+            await this._tg.__aenter__()
+            return this
+
+        async def __aexit__(self, *exc):
+            self._tg.cancel_scope.cancel()
+            return await self._tg.__aexit__(*exc)
+        """,
+        "the methods call their object differently (app.py:10)",
+    ),
+    "a variable of one that is a global of the other": (
+        """
+        async def __aenter__(self):
+            name = str(self)
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return name
+
+        async def __aexit__(self, *exc):
+            print(name)
+            return await self._tg.__aexit__(*exc)
+        """,
+        "`name` means something else in the other method (app.py:5)",
+    ),
+    "a variable that a function in the other one closes over": (
+        """
+        async def __aenter__(self):
+            name = str(self)
+            self.hello = lambda: name
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return self
+
+        async def __aexit__(self, *exc):
+            name = "exit"
+            print(name)
+            return await self._tg.__aexit__(*exc)
+        """,
+        "`name` means something else in the other method (app.py:12)",
+    ),
+    "a declaration of what the other has for itself": (
+        """
+        async def __aenter__(self):
+            count = 1
+            self._tg = anyio.create_task_group()
+            await self._tg.__aenter__()
+            return count
+
+        async def __aexit__(self, *exc):
+            global count
+            count = 2
+            return await self._tg.__aexit__(*exc)
+        """,
+        "`count` means something else in the other method (app.py:5)",
+    ),
     "an exit that is never reached by name": (
         """
         async def __aenter__(self):
@@ -249,6 +322,40 @@ def test_what_refuses_a_second_enter_stays_in_front_of_it(refusal: str, tmp_path
     assert ("raise" in before, "raise" in after) == (True, False)
 
 
+def test_a_name_that_each_method_binds_for_itself_is_no_obstacle(tmp_path: Path) -> None:
+    body = PLAIN.replace(
+        "self._tg = ", "text = str(self)\n        print(text)\n        self._tg = "
+    )
+    body = body.replace(
+        "return await", "text = repr(self)\n        print(text)\n        return await"
+    )
+    assert "text = repr(self)" in "".join(e.content for e in fix_of(found(tmp_path, body)).edits)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "is_refused"),
+    [
+        ("@dataclass", False),
+        ("@dataclasses.dataclass(eq=False)", False),
+        ("@dataclass(slots=True)", True),
+        ("@dataclass(frozen=True)", True),
+        ("@attrs.define", True),
+        ("@final", False),
+    ],
+)
+def test_a_decorator_may_forbid_the_new_attribute(
+    decorator: str, is_refused: bool, tmp_path: Path
+) -> None:
+    found(tmp_path, PLAIN)
+    source = (tmp_path / "app.py").read_text("utf-8")
+    (tmp_path / "app.py").write_text(source.replace("class S", f"{decorator}\nclass S"), "utf-8")
+
+    (finding,) = check(Config(paths=(str(tmp_path),), select=("SCP104",))).findings
+
+    reason = "a decorator of `Service` may forbid new attributes (app.py:5)"
+    assert finding.fix_refused == (reason if is_refused else None)
+
+
 def test_a_subclass_with_a_pair_makes_it_unsafe(tmp_path: Path) -> None:
     other = """
         from app import Service
@@ -311,6 +418,20 @@ def test_the_mix_in_is_used_from_the_version_that_has_it(
     text = "".join(edit.content for edit in fix_of(found(tmp_path, PLAIN, project)).edits)
     assert ("class Service(anyio.AsyncContextManagerMixin):" in text) == is_mixed
     assert ("_lifespan_manager" in text) != is_mixed
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("self._tg = ", "if self._tg:\n            raise RuntimeError\n        self._tg = "),
+        ("return await self._tg.__aexit__", '"""Stop."""\n        return await self._tg.__aexit__'),
+    ],
+    ids=["own words for a second enter", "a docstring of the exit"],
+)
+def test_what_the_mix_in_has_no_place_for_stays(old: str, new: str, tmp_path: Path) -> None:
+    project = f'{PROJECT}dependencies = ["anyio>=4.10"]\n'
+    found_in = found(tmp_path, PLAIN.replace(old, new), project)
+    assert "_lifespan_manager" in "".join(edit.content for edit in fix_of(found_in).edits)
 
 
 @pytest.mark.parametrize(

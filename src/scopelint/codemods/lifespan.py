@@ -79,6 +79,8 @@ class _Lifespan:
         if self._scope.mixin:
             if owner.bases or owner.keywords:
                 raise self._tree.refused("the class has other bases", owner)
+            if self._leave.get_docstring() is not None:
+                raise self._tree.refused("the mix-in has no place for a docstring", self._leave)
             first = generator.with_changes(leading_lines=self.enter.leading_lines)
             base = cst.Arg(cst.parse_expression(self._scope.mixin))
             self.imports = frozenset(self._needed())
@@ -189,9 +191,11 @@ class _Lifespan:
         if not after:
             block = block.with_changes(body=block.body.with_changes(body=()))
         before = list(found.before)
+        # A second enter must not take the place of the first: what refuses it stays in front.
+        count = _count_to_refusal(before)
+        if self._scope.mixin and count:
+            raise self._tree.refused("the mix-in refuses a second enter in its own words", call)
         if not self._scope.mixin:
-            # A second enter must not take the place of the first: what refuses it stays in front.
-            count = _count_to_refusal(before)
             self._refusals, before = before[:count], before[count:]
             for node in (inner for statement in before for inner in values_of(statement)):
                 if isinstance(node, cst.Raise) and node.exc is not None:

@@ -9,6 +9,7 @@ import libcst as cst
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.equivalents import expression
 from scopelint.codemods.mentions import spoken
+from scopelint.codemods.pairs import values_of
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
 from scopelint.model import Record
@@ -17,7 +18,7 @@ from scopelint.model import Record
 _METHODS: Mapping[str, frozenset[str]] = {
     "Event": frozenset({"set", "is_set", "wait"}),
     "Lock": frozenset({"locked"}),
-    "Semaphore": frozenset({"locked"}),
+    "Semaphore": frozenset(),
 }
 
 
@@ -97,6 +98,21 @@ def _rename(
             pending.extend(node.children)
 
 
+def _check_block(tree: Tree, block: cst.With) -> None:
+    """Refuse a block that asyncio's class allows more than anyio's.
+
+    That belongs to the task that acquired it, and to acquire it is a checkpoint.
+    """
+    for node in values_of(block.body):
+        if isinstance(node, cst.Yield):
+            raise tree.refused("the generator waits at a `yield` with it acquired", node)
+    for outer in tree.around(block):
+        if isinstance(outer, cst.Finally | cst.ExceptHandler | cst.ExceptStarHandler):
+            raise tree.refused("anyio's is not acquired where a cancellation cleans up", block)
+        if isinstance(outer, cst.FunctionDef):
+            return
+
+
 def _check(tree: Tree, node: cst.CSTNode, kept: Primitive) -> None:
     """Refuse a use that means something else with anyio's class."""
     parent = tree.parent(node)
@@ -105,6 +121,7 @@ def _check(tree: Tree, node: cst.CSTNode, kept: Primitive) -> None:
     if isinstance(parent, cst.WithItem) and kept.name != "Event":
         block = tree.parent(parent)
         if isinstance(block, cst.With) and block.asynchronous and parent.asname is None:
+            _check_block(tree, block)
             return
     if isinstance(parent, cst.Attribute) and parent.value is node:
         call = tree.parent(parent)

@@ -14,6 +14,7 @@ from scopelint.rule import Offer, Repair
 
 TITLE = "make the two calls a `with` statement"
 EFFECT = "an error in between now reaches the scope, and may arrive in an `ExceptionGroup`"
+ANSWERED = "a cancellation of the scope now ends behind the block"
 
 
 def plan(workspace: Workspace, offer: Offer) -> Plan:
@@ -49,6 +50,6 @@ def _block(workspace: Workspace, key: ObjectKey) -> Plan:
     tree, leaving = workspace.tree(path), anchor_of(exits[0])
     rewritten, is_told = in_place(tree, scope, leaving, may_yield=may_yield)
     is_group = any(held.kind is ScopeKind.TASK_GROUP for _, held in entries[0].scopes)
-    applicability = Applicability.SAFE if is_told else Applicability.UNSAFE
-    effect = EFFECT if is_group else "a cancellation of the scope now ends behind the block"
-    return Plan(TITLE, applicability, {path: rewritten}, effect="" if is_told else effect)
+    # A statement that calls the exit drops its answer; a block goes by it.
+    effect = EFFECT if is_group and not is_told else ANSWERED
+    return Plan(TITLE, Applicability.UNSAFE, {path: rewritten}, effect=effect)

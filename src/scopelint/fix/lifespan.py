@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import libcst as cst
 from msgspec.structs import replace
 
+from scopelint import facts
 from scopelint.codemods import RefusedError
 from scopelint.codemods.lifespan import KEPT, LIFESPAN, Forwarded, driven
+from scopelint.codemods.trees import Tree
+from scopelint.facts import Expression, Frame
 from scopelint.fix.entries import anchor_of, entered
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.lifetimes import Act, Operation
@@ -21,6 +27,7 @@ MIXED = "let anyio's mix-in drive a generator whose block holds the scope"
 TOLD = "an error in the body now reaches the scope, and arrives in an `ExceptionGroup`"
 ANSWERED = "a cancellation of the scope itself now ends at the block"
 WRAPPED = "an error in the set-up or the clean-up now arrives in an `ExceptionGroup`"
+_FUNCTIONS = (cst.FunctionDef, cst.Lambda)
 # The first release of anyio with mix-ins.
 MIXINS = (4, 10)
 # Bases that say nothing of how an exit method is to be declared, or say it as we do.
@@ -59,6 +66,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         _is_bound(workspace, owner, _name(workspace, leave)),
     )
     tree = workspace.tree(path)
+    _check_scopes(workspace, tree, enter, leave)
     try:
         rewritten, leaving = driven(tree, scope)
     except RefusedError:
@@ -137,6 +145,68 @@ def _check_names(workspace: Workspace, owner: FrameRef) -> None:
             raise RefusedError(f"the name `{LIFESPAN}` is taken in `{frame.name}` {where}")
         if _stores(workspace, ref, "__slots__"):
             raise RefusedError(f"`{frame.name}` has `__slots__` {where}")
+        if classes.own_method(ref, "__setattr__") is not None:
+            raise RefusedError(f"`{frame.name}` has a `__setattr__` {where}")
+        if any(map(_may_forbid_attributes, frame.decorators)):
+            raise RefusedError(f"a decorator of `{frame.name}` may forbid new attributes {where}")
+
+
+def _may_forbid_attributes(decorator: Expression) -> bool:
+    """Say whether a decorator may make a class with slots, or one whose objects are frozen."""
+    match decorator:
+        case facts.Call(function=function, keywords=keywords):
+            given = {name for name, _ in keywords}
+            return facts.last_word(function) != "dataclass" or bool(
+                given & {"slots", "frozen", "**"}
+            )
+        case _:
+            return facts.last_word(decorator) not in _HARMLESS
+
+
+# Class decorators that leave the attributes of objects alone.
+_HARMLESS = frozenset({"dataclass", "final", "runtime_checkable", "total_ordering"})
+
+
+def _check_scopes(workspace: Workspace, tree: Tree, enter: FrameRef, leave: FrameRef) -> None:
+    """Refuse methods in which one name means two things: the generator has one scope."""
+    frames = {ref: workspace.index.modules.frame(ref) for ref in (enter, leave)}
+    first, second = (frames[ref].parameters[:1] for ref in (enter, leave))
+    if [each.name for each in first] != [each.name for each in second]:
+        raise RefusedError(f"the methods call their object differently {_at(workspace, leave)}")
+    bound = {ref: _bound(frame) for ref, frame in frames.items()}
+    used = {ref: _used(tree, ref.frame) for ref in frames}
+    for ref, other in ((enter, leave), (leave, enter)):
+        declared = {*frames[ref].global_names, *frames[ref].nonlocal_names}
+        for name in sorted((bound[ref] | declared) & used[other].keys()):
+            # What an exit method is given stays there.
+            own = bound[other].union(each.name for each in frames[other].parameters)
+            if name in declared or name not in own or used[other][name]:
+                raise RefusedError(
+                    f"`{name}` means something else in the other method {_at(workspace, ref)}"
+                )
+
+
+def _at(workspace: Workspace, ref: FrameRef) -> str:
+    return f"({ref.path}:{workspace.index.modules.frame(ref).span.line})"
+
+
+def _bound(frame: Frame) -> frozenset[str]:
+    """Return the names that a function's own statements bind."""
+    stored = (event.target for event in frame.events if isinstance(event, facts.StoreEvent))
+    names = {target.id for target in stored if isinstance(target, facts.Name)}
+    return frozenset(names.difference(frame.global_names, frame.nonlocal_names))
+
+
+def _used(tree: Tree, number: int) -> Mapping[str, bool]:
+    """Return the variables in a function, and whether each occurs in one that is inside it."""
+    found: dict[str, bool] = {}
+    function = tree.body(number)
+    for node in tree.lying_in({number}):
+        if isinstance(node, cst.Name) and not tree.is_no_variable(node):
+            inside = [outer for outer in tree.around(node) if isinstance(outer, _FUNCTIONS)]
+            if function in inside:
+                found[node.value] = found.get(node.value, False) or inside[0] is not function
+    return found
 
 
 def _stores(workspace: Workspace, ref: FrameRef, name: str) -> bool:

@@ -29,6 +29,8 @@ def plan(workspace: Workspace, use: Use) -> Plan:
     name = use.name.rpartition(".")[2]
     store, where = _store(workspace, use)
     key = workspace.index.objects.key(store.target, where)
+    if name == "Semaphore" and not _has_arguments(workspace, use):
+        raise RefusedError(f"anyio's semaphore must be given its value {line}")
     if key is None or key.is_element or key.home not in (Home.ATTRIBUTE, Home.GLOBAL, Home.LOCAL):
         raise RefusedError(f"it is kept in a way that cannot be followed {line}")
     lowest = workspace.settings.metadata.lowest("anyio")
@@ -63,6 +65,11 @@ def _store(workspace: Workspace, use: Use) -> tuple[StoreEvent, Where]:
         if isinstance(event, StoreEvent) and event.value == made.call and is_plain:
             return event, Where(use.where.path, use.where.frame, position + 1)
     raise RefusedError(f"it is not kept in a variable ({use.where.path}:{use.span.line})")
+
+
+def _has_arguments(workspace: Workspace, use: Use) -> bool:
+    made = workspace.index.modules.frame(use.where.ref).events[use.where.event]
+    return isinstance(made, CallEvent) and bool(made.call.arguments)
 
 
 def _is_in_coroutine(workspace: Workspace, where: Where) -> bool:
