@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent, indent
 
+import libcst as cst
 import pytest
 
+from scopelint.codemods import equivalents
 from scopelint.config import Config, OutputFormat
 from scopelint.fix.edits import applied
 from scopelint.model import Applicability, Finding
@@ -80,6 +82,33 @@ def found_in(root: Path) -> list[Finding]:
             UNSAFE,
             "async with anyio.create_task_group() as tg:\n"
             "    tg.start_soon(job, 1)\n    tg.start_soon(partial(t.run, key=2))",
+        ),
+        (
+            "await asyncio.gather(t(x for x in jobs), t((x for x in jobs)))",
+            UNSAFE,
+            "async with anyio.create_task_group() as tg:\n"
+            "    tg.start_soon(t, (x for x in jobs))\n    tg.start_soon(t, (x for x in jobs))",
+        ),
+        (
+            "async with anyio.create_task_group() as tg:\n"
+            "    asyncio.create_task(t(x for x in jobs))",
+            UNSAFE,
+            "async with anyio.create_task_group() as tg:\n    tg.start_soon(t, (x for x in jobs))",
+        ),
+        (
+            "await asyncio.gather(job('#1'))",
+            UNSAFE,
+            "async with anyio.create_task_group() as tg:\n    tg.start_soon(job, '#1')",
+        ),
+        (
+            "await asyncio.to_thread(\n    job,  # what\n    1,  # with\n)",
+            UNSAFE,
+            "await anyio.to_thread.run_sync(\n    job,  # what\n    1,  # with\n)",
+        ),
+        (
+            "loop = asyncio.get_running_loop()\nawait loop.run_in_executor(None, job, loop.time())",
+            UNSAFE,
+            "await anyio.to_thread.run_sync(job, anyio.current_time())",
         ),
         (
             "loop = asyncio.get_running_loop()\nstart = loop.time()\nreturn loop.time() - start",
@@ -208,6 +237,20 @@ def test_the_equivalent_is_written_into_the_statement(
             "before anyio 4.16 it does less where no event loop runs",
         ),
         ("jobs.append(asyncio.Lock())", "3.11", "it is not kept in a variable"),
+        (
+            "await asyncio.get_running_loop().run_in_executor(\n    None,  # default\n    job,\n)",
+            "3.11",
+            "a comment stands in it",
+        ),
+        ("await asyncio.to_thread(job, x=1,  # one\n)", "3.11", "a comment stands in it"),
+        ("await asyncio.sleep(0  # zero\n)", "3.11", "a comment stands in it"),
+        ("await asyncio.wait_for(job(),  # one\n    1)", "3.11", "a comment stands in it"),
+        ("await asyncio.gather(job(),  # one\n)", "3.11", "a comment stands in it"),
+        (
+            "with t:\n    loop = asyncio.get_running_loop()\nreturn loop.time()",
+            "3.11",
+            "nothing would be left of the block",
+        ),
         ("q = asyncio.Queue()", "3.11", "what `asyncio.Queue` does has to be written anew"),
     ],
 )
@@ -218,6 +261,83 @@ def test_what_would_not_mean_the_same_is_refused_with_its_line(
     refused = [f.fix_refused for f in found if f.fix_refused is not None]
     assert any(each.startswith(reason) for each in refused)
     assert all("(main.py:" in each and each.endswith(")") for each in refused)
+
+
+def test_code_that_cannot_be_written_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(equivalents, "expression", lambda _: cst.parse_expression("("))
+    _, (finding,) = findings(tmp_path, "await asyncio.sleep(1)")
+    assert finding.fix_refused == "the changed code could not be written (main.py:7)"
+
+
+_AWAITABLES = """
+from collections.abc import Coroutine
+from typing import Any
+
+
+class Request:
+    def __await__(self):
+        return anyio.sleep(0).__await__()
+
+
+class Client:
+    def get(self, number: int) -> Request:
+        return Request()
+
+    async def post(self) -> None: ...
+
+    def put(self) -> Coroutine[Any, Any, None]:
+        return self.post()
+"""
+
+
+@pytest.mark.parametrize(
+    ("called", "is_refused"),
+    [
+        ("Request()", True),
+        ("Client().get(1)", True),
+        ("client.get(1)", True),
+        ("client.post()", False),
+        ("client.put()", False),
+        ("unknown.get(1)", False),
+    ],
+)
+@pytest.mark.parametrize("start", ["await asyncio.gather({})", "asyncio.ensure_future({})"])
+@pytest.mark.parametrize("block", ["if unknown:", "async with anyio.create_task_group() as tg:"])
+def test_what_may_be_no_coroutine_is_not_started(
+    tmp_path: Path, called: str, is_refused: bool, start: str, block: str
+) -> None:
+    text = f"import asyncio\n\nimport anyio\n{_AWAITABLES}\n\n"
+    text += f"async def main(client: Client, unknown):\n    {block}\n"
+    text += f"        {start.format(called)}\n"
+    (tmp_path / "main.py").write_text(text, "utf-8")
+    pyproject = '[project]\nname = "x"\ndependencies = ["trio"]\n'
+    (tmp_path / "pyproject.toml").write_text(pyproject, "utf-8")
+    (finding,) = found_in(tmp_path)
+    line, name = text.count("\n"), called[: called.rindex("(")]
+    expected = f"what `{name}` gives may be no coroutine (main.py:{line})"
+    assert finding.fix_refused == (expected if is_refused else None)
+
+
+@pytest.mark.parametrize(
+    ("caught", "fixed"),
+    [
+        ("asyncio.TimeoutError", "(asyncio.TimeoutError, TimeoutError)"),
+        ("(OSError, asyncio.TimeoutError)", "(OSError, asyncio.TimeoutError, TimeoutError)"),
+        ("(asyncio.TimeoutError, OSError)", "(asyncio.TimeoutError, TimeoutError, OSError)"),
+        ("(asyncio.TimeoutError, TimeoutError)", "(asyncio.TimeoutError, TimeoutError)"),
+    ],
+)
+def test_an_old_python_catches_what_other_awaits_may_still_raise(
+    tmp_path: Path, caught: str, fixed: str
+) -> None:
+    body = f"try:\n    await asyncio.wait_for(job(), 1)\n    await t\nexcept {caught}:\n    pass"
+    text, (finding,) = findings(tmp_path, body, "3.9")
+    assert finding.fix is not None
+    result = applied(text, [(edit.site.span, edit.content) for edit in finding.fix.edits])
+    assert f"    except {fixed}:\n" in result
+    assert "    await t\n" in result
 
 
 @pytest.mark.parametrize(

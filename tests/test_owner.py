@@ -52,6 +52,51 @@ CHANGED = {
                 return None
         """,
     ),
+    "a quoted annotation names other types beside the group": (
+        QUERY.replace(
+            "import anyio\n\n\n",
+            "import anyio\nfrom anyio.abc import TaskGroup\n\n\nclass MyTaskGroup: ...\n\n\n",
+        ).replace("Query:\n", 'Query:\n    _tg: "MyTaskGroup | TaskGroup | None" = None\n\n'),
+        """
+        from _task_owner import OwnedTaskGroup
+
+
+        class MyTaskGroup: ...
+
+
+        class Query:
+            _tg: "MyTaskGroup | OwnedTaskGroup | None" = None
+
+            async def start(self):
+                self._tg = OwnedTaskGroup()
+                await self._tg.open()
+
+            async def close(self):
+                await self._tg.aclose()
+        """,
+    ),
+    "a quoted annotation names other types beside the task": (
+        TASK.replace(
+            "Query:\n",
+            'Query:\n    _task: "asyncio.Task[None] | asyncio.TaskGroup | None" = None\n\n',
+        ),
+        """
+        import anyio
+        import asyncio
+
+        from _task_owner import TaskHandle, spawn_detached
+
+
+        class Query:
+            _task: "TaskHandle[None] | asyncio.TaskGroup | None" = None
+
+            async def start(self):
+                self._task = spawn_detached(self._run())
+
+            async def _run(self):
+                await anyio.sleep(1)
+        """,
+    ),
     "the exit is given an exception": (
         QUERY.replace("close(self)", "close(self, kind=None, error=None, tb=None)").replace(
             "None, None, None", "kind, error, tb"

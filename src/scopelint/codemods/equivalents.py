@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import libcst as cst
 from msgspec import field
@@ -16,6 +16,8 @@ from scopelint.model import Applicability, Record
 _SAFE, _UNSAFE = Applicability.SAFE, Applicability.UNSAFE
 _ANYIO = Import("anyio")
 _LOWLEVEL = Import("anyio.lowlevel")
+# What LibCST raises for code that is none.
+MALFORMED = (cst.ParserSyntaxError, cst.CSTValidationError)
 _LEVEL = "the block is cancelled again at every later `await`, not once"
 
 
@@ -141,30 +143,35 @@ def _timeout(tree: Tree, call: cst.Call) -> Equivalent:
 
 
 def _thread(tree: Tree, call: cst.Call) -> Equivalent:
-    return _in_thread(tree, call, call.args)
+    return _in_thread(tree, call)
 
 
 def _executor(tree: Tree, call: cst.Call) -> Equivalent:
     if not call.args or spelled(call.args[0].value) != "None":
         raise tree.refused("it runs in an executor of its own", call)
-    return _in_thread(tree, call, call.args[1:])
+    return _in_thread(tree, call, skipped=1)
 
 
-def _in_thread(tree: Tree, call: cst.Call, arguments: Sequence[cst.Arg]) -> Equivalent:
+def _in_thread(tree: Tree, call: cst.Call, skipped: int = 0) -> Equivalent:
     _awaited(tree, call)
+    arguments = call.args[skipped:]
     if not arguments or arguments[0].keyword or arguments[0].star:
         raise tree.refused("the function that it calls is not told by its first argument", call)
     imports = {Import("anyio.to_thread")}
-    kept = list(arguments)
-    if any(one.keyword is not None or one.star == "**" for one in kept):
+    is_partial = any(one.keyword is not None or one.star == "**" for one in arguments)
+    if is_partial:
         imports.add(Import("functools", "partial"))
-        kept = [cst.Arg(cst.Call(cst.Name("partial"), _closed(kept)))]
     function = expression("anyio.to_thread.run_sync")
-    changes: dict[cst.CSTNode, Change] = {
-        call: lambda old: old.with_changes(func=function, args=_closed(kept))
-    }
+
+    def write(old: cst.CSTNode) -> cst.CSTNode:
+        assert isinstance(old, cst.Call)
+        kept = list(old.args[skipped:])
+        if is_partial:
+            kept = [cst.Arg(cst.Call(cst.Name("partial"), _closed(kept)))]
+        return old.with_changes(func=function, args=kept)
+
     effect = "a cancelled caller waits for the end of the thread"
-    return Equivalent(changes, _UNSAFE, frozenset(imports), effect)
+    return Equivalent({call: write}, _UNSAFE, frozenset(imports), effect)
 
 
 def _gather(tree: Tree, call: cst.Call) -> Equivalent:
@@ -192,8 +199,6 @@ def _gather(tree: Tree, call: cst.Call) -> Equivalent:
         block = cst.parse_statement(text, tree.module.config_for_parsing)
         return block.with_changes(leading_lines=old.leading_lines)
 
-    if line.trailing_whitespace.comment is not None or _has_comment(call):
-        raise tree.refused("a comment stands in it", call)
     effect = "the first error cancels the others and comes in an `ExceptionGroup`"
     return Equivalent({line: write}, _UNSAFE, frozenset(imports), effect)
 
@@ -205,8 +210,46 @@ def started(call: cst.Call) -> tuple[str, bool]:
     """
     arguments = [argument.with_changes(comma=cst.MaybeSentinel.DEFAULT) for argument in call.args]
     is_partial = any(argument.keyword or argument.star == "**" for argument in arguments)
-    text = ", ".join([_code(call.func), *(_code(argument) for argument in arguments)])
+    text = ", ".join([_code(call.func), *(_code(_enclosed(argument)) for argument in arguments)])
     return (f"partial({text})" if is_partial else text), is_partial
+
+
+def _enclosed(argument: cst.Arg) -> cst.Arg:
+    """Return an argument that may stand beside others: a lone generator may have no parentheses."""
+    value = argument.value
+    if isinstance(value, cst.GeneratorExp) and not value.lpar:
+        value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return argument.with_changes(value=value)
+
+
+def also_caught(tree: Tree, anchor: Anchor, texts: Collection[str], new: str) -> Equivalent:
+    """Let a handler that spells a class in certain ways catch another one beside it.
+
+    Raises `RefusedError` if the handler names the class elsewhere.
+    """
+    handler = tree.at(anchor)
+    assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
+    caught = handler.type
+    if caught is not None and spelled(caught) in texts:
+        both = cst.Tuple([cst.Element(caught), cst.Element(cst.Name(new))])
+        return Equivalent({caught: lambda _: both}, _SAFE)
+    elements = caught.elements if isinstance(caught, cst.Tuple) else ()
+    if any(spelled(element.value) == new for element in elements):
+        return Equivalent({}, _SAFE)
+    element = next((each for each in elements if spelled(each.value) in texts), None)
+    if element is None:
+        raise tree.refused("what it catches is named elsewhere", handler)
+    pair = [cst.Element(element.value), cst.Element(cst.Name(new), element.comma)]
+    return Equivalent({element: lambda _: cst.FlattenSentinel(pair)}, _SAFE)
+
+
+def check_rest(tree: Tree, anchor: Anchor) -> None:
+    """Refuse to take away the only statement of a block."""
+    call = tree.at(anchor)
+    assert call is not None
+    block = tree.parent(tree.statement(call))
+    if isinstance(block, cst.IndentedBlock) and len(block.body) == 1:
+        raise tree.refused("nothing would be left of the block that it stands in", call)
 
 
 # --- looking around --------------------------------------------------------------------
@@ -252,10 +295,6 @@ def _closed(arguments: Sequence[cst.Arg]) -> list[cst.Arg]:
     """Return arguments without a comma behind the last of them."""
     *others, last = arguments
     return [*others, last.with_changes(comma=cst.MaybeSentinel.DEFAULT)]
-
-
-def _has_comment(node: cst.CSTNode) -> bool:
-    return "#" in _code(node)
 
 
 def _code(node: cst.CSTNode) -> str:

@@ -9,6 +9,7 @@ import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.mentions import partner
+from scopelint.codemods.owner import renamed
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -218,9 +219,7 @@ class _Handle:
         return any(self._tree.frame(f.body) in self._kept.frames for f in functions)
 
     def _quoted(self, node: cst.SimpleString) -> None:
-        text = node.value
-        for name in sorted(self._kept.types, key=len, reverse=True):
-            text = text.replace(name, HANDLE)
+        text = renamed(node.value, self._kept.types, HANDLE)
         if text != node.value:
             self.used.add(HANDLE)
             self.changes[node] = lambda _: node.with_changes(value=text)

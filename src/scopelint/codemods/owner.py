@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import NoReturn
 
 import libcst as cst
@@ -324,9 +325,7 @@ class _Owner:
                 return False
 
     def _quoted(self, node: cst.SimpleString) -> bool:
-        text = node.value
-        for name in sorted(self._kept.types, key=len, reverse=True):
-            text = text.replace(name, OWNER)
+        text = renamed(node.value, self._kept.types, OWNER)
         if text == node.value:
             return False
         self.changes[node] = lambda _: node.with_changes(value=text)
@@ -334,6 +333,13 @@ class _Owner:
 
     def _refuse(self, sentence: str, node: cst.CSTNode) -> NoReturn:
         raise self._tree.refused(sentence, node)
+
+
+def renamed(text: str, names: Collection[str], new: str) -> str:
+    """Replace whole dotted names in the text of an annotation."""
+    if not names:
+        return text
+    return re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, names))})(?![\w.])", new, text)
 
 
 def _error_of(call: cst.Call) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from scopelint.codemods import Import, RefusedError, Rewritten, UnreadableError
 from scopelint.codemods.clashes import check_names
+from scopelint.codemods.equivalents import MALFORMED
 from scopelint.codemods.evaluated import check_annotations
 from scopelint.codemods.imports import settled
 from scopelint.codemods.trees import parse
@@ -17,7 +18,7 @@ from scopelint.fix.edits import applied, edits_between
 from scopelint.fix.helper import has_anyio
 from scopelint.fix.patches import check_patches
 from scopelint.fix.workspace import Plan, Workspace
-from scopelint.index.objects import ObjectKey
+from scopelint.index.values import Where
 from scopelint.model import Edit, Fix, Site, Span
 from scopelint.rule import Offer, Repair
 
@@ -83,6 +84,8 @@ class Planner:
             return self._placed(str(error), offer)
         except UnreadableError as error:
             return str(error)
+        except MALFORMED:
+            return self._placed("the changed code could not be written", offer)
         except RecursionError:
             # LibCST nests long chains of operators, which `ast` keeps flat.
             return "the file nests too deeply for a fix"
@@ -96,12 +99,20 @@ class Planner:
         return fix
 
     def _placed(self, reason: str, offer: Offer) -> str:
-        """Return a reason with a place: if it names none, where the object is first operated."""
-        if not isinstance(offer.target, ObjectKey) or _PLACE.search(reason):
+        """Return a reason with a place: if it names none, that of its target."""
+        if _PLACE.search(reason):
             return reason
+        if isinstance(offer.target, Where):
+            return self._at(offer.target, reason)
         for operation in self.workspace.index.lifetimes.by_object.get(offer.target, ()):
             return f"{reason} ({operation.where.path}:{operation.span.line})"
         return reason
+
+    def _at(self, where: Where, reason: str) -> str:
+        if where.event >= 0:
+            return str(self.workspace.refused(reason, where))
+        line = self.workspace.index.modules.frame(where.ref).span.line
+        return f"{reason} ({where.path}:{line})"
 
 
 def contents(workspace: Workspace, plans: Sequence[Plan]) -> Mapping[str, str]:

@@ -8,11 +8,18 @@ from msgspec.structs import replace
 
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
-from scopelint.codemods.equivalents import WRITERS, Equivalent, anew, written
+from scopelint.codemods.equivalents import (
+    WRITERS,
+    Equivalent,
+    also_caught,
+    anew,
+    check_rest,
+    written,
+)
 from scopelint.codemods.loops import caught, raises_again, without_loop
 from scopelint.facts import Anchor, AnchorKind, BlockKind, CallEvent, ExceptEvent, StoreEvent
 from scopelint.fix import primitives
-from scopelint.fix.mentions import functions, spellings
+from scopelint.fix.mentions import check_coroutine, functions, spellings
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index import flow
 from scopelint.index.asyncio_uses import Use
@@ -47,12 +54,14 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     if use is None:
         raise RefusedError(f"{_SWALLOWED} ({where.path}:{_line(event)})")
     if use.name in ("asyncio.get_running_loop", "asyncio.get_event_loop"):
-        name, found = without_loop(workspace.tree(where.path), use.anchor)
+        tree = workspace.tree(where.path)
+        name, found = without_loop(tree, use.anchor)
+        check_rest(tree, use.anchor)
         _check_loop(workspace, where, name)
         return _planned(workspace, where, found, use.name)
     if use.name in primitives.PRIMITIVES:
         return primitives.plan(workspace, use)
-    _check_arguments(workspace, where, event)
+    _check_arguments(workspace, use, event)
     if use.name not in WRITERS:
         raise workspace.refused(anew(use.name), where)
     found = written(workspace.tree(where.path), use.name, use.anchor)
@@ -78,7 +87,10 @@ def _is_package(workspace: Workspace, name: str, where: Where) -> bool:
 
 def _planned(workspace: Workspace, where: Where, found: Equivalent, name: str) -> Plan:
     tree = workspace.tree(where.path)
-    rewritten = {tree.path: Rewritten(tree.changed(found.changes), found.imports)}
+    module = tree.changed(found.changes)
+    if module.code.count("#") < tree.module.code.count("#"):
+        raise workspace.refused("a comment stands in it", where)
+    rewritten = {tree.path: Rewritten(module, found.imports)}
     title = f"write anyio's equivalent of `{name}`"
     return Plan(title, found.applicability, rewritten, effect=found.effect)
 
@@ -93,9 +105,12 @@ def _line(event: facts.Event) -> int:
     return event.call.span.line if isinstance(event, CallEvent) else event.span.line
 
 
-def _check_arguments(workspace: Workspace, where: Where, event: facts.Event) -> None:
+def _check_arguments(workspace: Workspace, use: Use, event: facts.Event) -> None:
     """Refuse what is given a task or future, which is no coroutine that could run elsewhere."""
     assert isinstance(event, CallEvent)
+    where = use.where
+    for argument in event.call.arguments if use.name == "asyncio.gather" else ():
+        check_coroutine(workspace, argument, where)
     for argument in (*event.call.arguments, *(value for _, value in event.call.keywords)):
         for value in workspace.index.inference.values(argument, where):
             if isinstance(value, Instance) and value.made_by in FUTURES:
@@ -149,14 +164,20 @@ def _handler(workspace: Workspace, where: Where, event: ExceptEvent) -> Equivale
 
 
 def _with_handlers(workspace: Workspace, where: Where, found: Equivalent) -> Equivalent:
-    """Let the handlers around a timeout catch what anyio's raises."""
+    """Let the handlers around a timeout catch what anyio's raises.
+
+    Before Python 3.11 that is not what other awaits in their blocks may still raise.
+    """
     tree, changes = workspace.tree(where.path), dict(found.changes)
+    is_one_class = workspace.settings.target_version >= (3, 11)
+    is_caught = False
     for at, event in _handlers_around(workspace, where):
         texts = set(spellings(workspace, event.caught, at, TIMEOUTS))
         if texts:
             anchor = Anchor(at.frame, AnchorKind.EXCEPT, event.ordinal)
-            changes.update(caught(tree, anchor, texts, "TimeoutError").changes)
-    if len(changes) == len(found.changes) and workspace.settings.target_version < (3, 11):
+            catch, is_caught = caught if is_one_class else also_caught, True
+            changes.update(catch(tree, anchor, texts, "TimeoutError").changes)
+    if not is_caught and not is_one_class:
         line = _line(workspace.index.modules.frame(where.ref).events[where.event])
         raise RefusedError(f"{_OLD_PYTHON} ({where.path}:{line})")
     return replace(found, changes=changes)

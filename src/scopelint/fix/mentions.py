@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from scopelint import facts
+from scopelint.codemods import RefusedError
 from scopelint.codemods.shield import Cancellable
 from scopelint.facts import Expression, FrameKind, ModuleFacts
 from scopelint.fix.workspace import Workspace, expressions
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.values import Callable as Function
-from scopelint.index.values import External, FrameRef, Where
+from scopelint.index.values import Class, External, FrameRef, Where
 
+_COROUTINES = frozenset({"typing.Coroutine", "collections.abc.Coroutine", "types.CoroutineType"})
 _MEMORY_STREAMS = frozenset({"anyio.create_memory_object_stream"})
 
 
@@ -92,6 +94,29 @@ def functions(workspace: Workspace, expression: Expression, where: Where) -> Ite
     for value in workspace.index.inference.values(expression, where):
         if isinstance(value, Function):
             yield value.ref
+
+
+def check_coroutine(workspace: Workspace, expression: Expression, where: Where) -> None:
+    """Refuse a call that gives another awaitable than a coroutine, as far as is known."""
+    if not isinstance(expression, facts.Call):
+        return
+    for value in workspace.index.inference.values(expression.function, where):
+        if isinstance(value, Class) or (
+            isinstance(value, Function) and not _gives_coroutine(workspace, value.ref)
+        ):
+            name = render(expression.function)
+            line = expression.span.line
+            raise RefusedError(f"what `{name}` gives may be no coroutine ({where.path}:{line})")
+
+
+def _gives_coroutine(workspace: Workspace, ref: FrameRef) -> bool:
+    """Say whether a function is a coroutine function, or annotated to give a coroutine."""
+    frame = workspace.index.modules.frame(ref)
+    if frame.is_async or frame.returns is None:
+        return frame.is_async
+    returns = frame.returns.base if isinstance(frame.returns, facts.Subscript) else frame.returns
+    values = workspace.index.inference.values(returns, Where(ref.path, frame.parent, -1))
+    return any(isinstance(value, External) and value.name in _COROUTINES for value in values)
 
 
 def cancellable(workspace: Workspace, path: str, frames: Collection[int]) -> Cancellable:
