@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 from harness import fix
@@ -560,6 +560,100 @@ def test_a_shape_is_refused_with_its_reason_and_line(name: str, tmp_path: Path) 
     fix(tmp_path)
     for path, text in files.items():
         assert (tmp_path / path).read_text("utf-8") == text.lstrip("\n")
+
+
+_SENDER = """
+import anyio
+
+
+class Query:
+    async def start(self):
+        self._send, self._receive = anyio.create_memory_object_stream(10)
+        self._tg = anyio.create_task_group()
+        await self._tg.__aenter__()
+        self._tg.start_soon(self._run)
+
+    async def _run(self):
+        try:
+            await anyio.sleep(1)
+        finally:
+            await self._send.send(1)
+
+    async def close(self):
+        await self._tg.__aexit__(None, None, None)
+"""
+_START, _SEND = "        self._tg.start_soon(self._run)\n", "            await self._send.send(1)\n"
+_LOOP = "        for _ in range(2):\n    "
+SENDERS = {
+    "one worker": ("", "", True),
+    "no buffer": ("(10)", "()", False),
+    "a buffer of none": ("(10)", "(0)", False),
+    "an unknown buffer": ("(10)", "(size)", False),
+    "workers started in a loop": (_START, _LOOP + _START, False),
+    "workers started twice": (_START, _START + _START, False),
+    "a worker that is called, too": (
+        "    async def close(self):\n",
+        "    async def again(self):\n        await self._run()\n\n    async def close(self):\n",
+        False,
+    ),
+    "workers started elsewhere": (
+        _START,
+        "\n    def more(self):\n        self._tg.start_soon(self._run)\n",
+        False,
+    ),
+    "a stream that is kept": (
+        "        self._send,",
+        "        if not self._send:\n            self._send,",
+        False,
+    ),
+    "two values": (_SEND, _SEND + _SEND, False),
+    "a loop of values": (_SEND, f"            for _ in 'ab':\n    {_SEND}", False),
+    "a value that is waited for": ("send(1)", "send(await self.last())", False),
+}
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_only_a_task_that_sends_alone_closes_its_stream(name: str, tmp_path: Path) -> None:
+    old, new, is_closed = SENDERS[name]
+    assert old in _SENDER
+    written(tmp_path, {"a.py": _SENDER.replace(old, new, 1)})
+    (done,) = {offered.fix for offered in fix(tmp_path).applied}
+    text = (tmp_path / "a.py").read_text("utf-8")
+    assert ("self._send.close()" in text) is is_closed
+    assert ("move_on_after(5, shield=True)" in text) is not is_closed
+    assert "is given 5 seconds, even if nothing cancels it" in done.effect
+
+
+BLOCKS = {
+    "what it binds is used": ("async with self.lock:\n    got = await f()", "print(got)", True),
+    "what it binds is not used": ("async with self.lock:\n    got = await f()", "print()", False),
+    "the target of a loop is used": ("async for got, _ in f():\n    pass", "print(got)", True),
+    "what is entered is used": ("async with f() as got:\n    pass", "print(got)", True),
+    "an attribute of that name": ("async with f() as got:\n    pass", "print(self.got)", False),
+    "a walrus": ("print(got := await f())", "print(got)", True),
+    "a global name": (
+        "async with f():\n    global got\n    got = await f()",
+        "print()",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_shield_ends_nothing_half_way_that_is_used_later(name: str, tmp_path: Path) -> None:
+    block, later, is_refused = BLOCKS[name]
+    run = f"    try:\n        await anyio.sleep(1)\n    finally:\n{indent(block, ' ' * 8)}\n"
+    text = TASK.partition("    async def _run")[0].lstrip("\n")
+    text += indent(f"async def _run(self):\n{run}    {later}\n", "    ")
+    written(tmp_path, {"a.py": text})
+    fix(tmp_path)
+    after = (tmp_path / "a.py").read_text("utf-8")
+    assert ("move_on_after(5, shield=True)" in after) is not is_refused
+    report = pipeline.check(Config(paths=(str(tmp_path),), is_cached=False))
+    reasons = {finding.fix_refused for finding in report.findings}
+    line = text[: text.index(block.partition("\n")[0])].count("\n") + 1
+    expected = f"an await in `finally` gives a value that is used (a.py:{line})"
+    assert (expected in reasons) is is_refused
 
 
 def written(root: Path, files: Mapping[str, str]) -> None:

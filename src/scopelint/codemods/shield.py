@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import libcst as cst
 
-from scopelint.codemods import Import
+from scopelint.codemods import Import, Rewritten
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.model import Record
 
 # How long a cancelled task may still wait; without a bound a full buffer would hang its owner.
 SECONDS = 5
+_ANYIO = Import("anyio")
 _SHIELDS = frozenset({"move_on_after", "fail_after", "move_on_at", "fail_at", "CancelScope"})
 
 
@@ -40,7 +41,7 @@ def bounded(tree: Tree, functions: Cancellable, *, is_needed: bool) -> Mapping[c
             stream = _sends(statement)
             if stream is not None and (tree.frame(statement), stream) in functions.streams:
                 changes[statement] = _without_waiting
-            elif _gives_nothing(statement):
+            elif _gives_nothing(tree, statement):
                 changes[statement] = _shielded
             elif is_needed:
                 raise tree.refused("an await in `finally` gives a value that is used", statement)
@@ -51,10 +52,15 @@ def needed_imports(changes: Mapping[cst.CSTNode, Change]) -> frozenset[Import]:
     """Return what the changed code names."""
     found: set[Import] = set()
     if changes:
-        found.add(Import("anyio"))
+        found.add(_ANYIO)
     if _without_waiting in changes.values():
         found.add(Import("contextlib", "suppress"))
     return frozenset(found)
+
+
+def has_shields(rewritten: Rewritten) -> bool:
+    """Say whether a file in which groups get owners has changed `finally` blocks."""
+    return _ANYIO in rewritten.imports
 
 
 def _waiting(block: cst.BaseSuite) -> Iterator[cst.BaseStatement]:
@@ -121,22 +127,65 @@ def _sends(statement: cst.BaseStatement) -> str | None:
                 cst.Expr(
                     value=cst.Await(
                         expression=cst.Call(
-                            func=cst.Attribute(value=stream, attr=cst.Name(value="send"))
+                            func=cst.Attribute(value=stream, attr=cst.Name(value="send")),
+                            args=arguments,
                         )
                     )
                 )
             ]
-        ):
+        ) if not any(map(_awaits, arguments)):
             return spelled(stream)
         case _:
             return None
 
 
-def _gives_nothing(statement: cst.BaseStatement) -> bool:
+def _gives_nothing(tree: Tree, statement: cst.BaseStatement) -> bool:
     """Say whether a statement can be left half-way without a name or value that is missed."""
     if isinstance(statement, cst.SimpleStatementLine):
-        return all(isinstance(part, cst.Expr) for part in statement.body)
-    return isinstance(statement, cst.With | cst.For)
+        if not all(isinstance(part, cst.Expr) for part in statement.body):
+            return False
+    elif not isinstance(statement, cst.With | cst.For):
+        return False
+    names = set(_bound(statement))
+    if not names:
+        return True
+    function = next(outer for outer in tree.around(statement) if isinstance(outer, cst.FunctionDef))
+    for node in tree.naming(names, {tree.frame(statement)}):
+        if isinstance(node, cst.Name) and node.value in names:
+            around = set(tree.around(node))
+            is_declared = isinstance(tree.parent(node), cst.NameItem)
+            is_other = statement not in around and not tree.is_no_variable(node)
+            if function in around and (is_declared or is_other):
+                return False
+    return True
+
+
+def _bound(node: cst.CSTNode) -> Iterator[str]:
+    """Yield the names that a statement binds."""
+    pending = [node]
+    while pending:
+        inner = pending.pop()
+        match inner:
+            case cst.AssignTarget(target=target) | cst.AnnAssign(target=target):
+                yield from _names(target)
+            case cst.AugAssign(target=target) | cst.NamedExpr(target=target):
+                yield from _names(target)
+            case cst.For(target=target) | cst.AsName(name=target):
+                yield from _names(target)
+            case _:
+                pass
+        pending.extend(inner.children)
+
+
+def _names(target: cst.BaseExpression) -> Iterator[str]:
+    match target:
+        case cst.Name(value=name):
+            yield name
+        case cst.Tuple(elements=elements) | cst.List(elements=elements):
+            for element in elements:
+                yield from _names(element.value)
+        case _:
+            return
 
 
 def _without_waiting(node: cst.CSTNode) -> cst.FlattenSentinel[cst.CSTNode]:

@@ -7,13 +7,16 @@ from collections.abc import Collection, Iterator
 from scopelint import facts
 from scopelint.codemods import RefusedError
 from scopelint.codemods.shield import Cancellable
-from scopelint.facts import Expression, FrameKind, ModuleFacts
+from scopelint.facts import BlockKind, Expression, FrameKind, ModuleFacts
 from scopelint.fix.workspace import Workspace, expressions
+from scopelint.index import flow
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import Class, External, FrameRef, Where
+from scopelint.model import Span
 
 _COROUTINES = frozenset({"typing.Coroutine", "collections.abc.Coroutine", "types.CoroutineType"})
+_REPEATED = frozenset({BlockKind.LOOP, BlockKind.COMPREHENSION, BlockKind.DEFERRED})
 _MEMORY_STREAMS = frozenset({"anyio.create_memory_object_stream"})
 
 
@@ -121,7 +124,7 @@ def _gives_coroutine(workspace: Workspace, ref: FrameRef) -> bool:
 
 def cancellable(workspace: Workspace, path: str, frames: Collection[int]) -> Cancellable:
     """Return what the codemod of rule F has to know of some functions of a file."""
-    streams: set[tuple[int, str]] = set()
+    streams: dict[tuple[int, str], bool] = {}
     module = workspace.index.modules.known(path)
     for number in frames:
         for position, event in enumerate(module.frames[number].events):
@@ -129,18 +132,23 @@ def cancellable(workspace: Workspace, path: str, frames: Collection[int]) -> Can
                 case facts.CallEvent(
                     call=facts.Call(function=facts.Attribute(base=stream, name="send"))
                 ):
-                    if _is_own_stream(workspace, stream, Where(path, number, position)):
-                        streams.add((number, render(stream)))
+                    where = Where(path, number, position)
+                    is_repeated = _repeats(module.frames[number], event.block)
+                    is_own = not is_repeated and _is_own_stream(workspace, stream, where)
+                    place = (number, render(stream))
+                    streams[place] = is_own and streams.get(place, True)
                 case _:
                     continue
-    return Cancellable(frozenset(frames), frozenset(streams))
+    own = frozenset(place for place, is_own in streams.items() if is_own)
+    return Cancellable(frozenset(frames), own)
 
 
 def _is_own_stream(workspace: Workspace, expression: Expression, where: Where) -> bool:
     """Say whether an object is the sending end of a memory stream, and may be closed.
 
-    Every store has to give it one, and none of them when the object is made that keeps it, which
-    may start its tasks again; nothing else may send into it.
+    Every store has to give it one with room for the value, and none of them when the object is
+    made that keeps it, which may start its tasks again. Only one task may send into it: what makes
+    the stream also starts the task, once.
     """
     key = workspace.index.objects.key(expression, where)
     if key is None:
@@ -155,7 +163,64 @@ def _is_own_stream(workspace: Workspace, expression: Expression, where: Where) -
         and all(_makes_memory_stream(workspace, store.value, store.where) for store in stores)
         and not any(_is_of_making(workspace, store.where) for store in stores)
         and not _is_sent_elsewhere(workspace, key, where)
+        and all(_starts_once(workspace, store.where, where.ref) for store in stores)
     )
+
+
+def _repeats(frame: facts.Frame, block: int) -> bool:
+    """Say whether a block may run more than once in one run of its function."""
+    kinds = {frame.blocks[each].kind for each in flow.ancestors(frame, block)}
+    return not kinds.isdisjoint(_REPEATED)
+
+
+def _starts_once(workspace: Workspace, maker: Where, ref: FrameRef) -> bool:
+    """Say whether a function is named by one call alone, made once behind a point."""
+    modules = workspace.index.modules
+    name = modules.frame(ref).name
+    found: list[tuple[Where, facts.Event]] = []
+    for module in modules.mentioning(name):
+        named = {
+            where: event
+            for where, event in modules.naming(module, name)
+            if _may_name(workspace, event, where, ref)
+        }
+        spans = {where: _span(event) for where, event in named.items()}
+        for where, event in named.items():
+            # What is in a call is named by the call, too.
+            if not any(_is_in(span, spans[where]) for span in spans.values()):
+                found.append((where, event))
+    if len(found) != 1 or found[0][0].ref != maker.ref:
+        return False
+    (where, event) = found[0]
+    frame = modules.frame(where.ref)
+    calls = (each.call.span for each in frame.events if isinstance(each, facts.CallEvent))
+    return (
+        where.event > maker.event
+        and any(span.holds(_span(event)) for span in calls)
+        and not _repeats(frame, event.block)
+        and flow.encloses(frame, flow.block_at(frame, maker.event), event.block)
+    )
+
+
+def _may_name(workspace: Workspace, event: facts.Event, where: Where, ref: FrameRef) -> bool:
+    """Say whether an event names a function, other than to define it."""
+    if isinstance(event, facts.StoreEvent) and isinstance(event.value, facts.Definition):
+        return False
+    name = workspace.index.modules.frame(ref).name
+    for expression in expressions(event):
+        if facts.last_word(expression) == name:
+            known = set(functions(workspace, expression, where))
+            if not known or ref in known:
+                return True
+    return False
+
+
+def _span(event: facts.Event) -> Span:
+    return event.call.span if isinstance(event, facts.CallEvent) else event.span
+
+
+def _is_in(inner: Span, outer: Span) -> bool:
+    return inner != outer and outer.holds(inner)
 
 
 def _is_of_making(workspace: Workspace, where: Where) -> bool:
@@ -165,12 +230,16 @@ def _is_of_making(workspace: Workspace, where: Where) -> bool:
 
 
 def _is_sent_elsewhere(workspace: Workspace, key: ObjectKey, sender: Where) -> bool:
-    """Say whether another function may send into a stream: it does more than store or close it."""
+    """Say whether something may send into a stream later, or from another function.
+
+    It does if it does more than to store or close it.
+    """
     modules = workspace.index.modules
     for path in (key.owner.path,) if key.home is Home.LOCAL else modules.mentioned(key.name):
         module = modules.facts(path)
         for where, event in modules.naming(module, key.name) if module is not None else ():
-            if where.ref == sender.ref or key.name not in facts.words(event):
+            is_before = where.ref == sender.ref and where.event <= sender.event
+            if is_before or key.name not in facts.words(event):
                 continue
             match event:
                 case facts.StoreEvent(value=value) if key.name not in facts.words(value):
@@ -191,10 +260,22 @@ def _is_sent_elsewhere(workspace: Workspace, key: ObjectKey, sender: Where) -> b
 
 def _makes_memory_stream(workspace: Workspace, value: Expression, where: Where) -> bool:
     match value:
-        case facts.Element(base=facts.Call(function=function), position=0):
+        case facts.Element(base=facts.Call(function=function) as call, position=0):
+            if not _has_room(call):
+                return False
             if isinstance(function, facts.Subscript):
                 function = function.base
             made = workspace.index.inference.values(function, where)
             return any(isinstance(v, External) and v.name in _MEMORY_STREAMS for v in made)
+        case _:
+            return False
+
+
+def _has_room(call: facts.Call) -> bool:
+    """Say whether a memory stream is certain to have a buffer."""
+    sizes = [*call.arguments, *(size for name, size in call.keywords if name == "max_buffer_size")]
+    match sizes[:1]:
+        case [facts.Literal(text=text, is_string=False)]:
+            return text[0].isdigit() and text != "0"
         case _:
             return False

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.owner import OWNER, Kept, enters, owned
+from scopelint.codemods.shield import SECONDS, has_shields
 from scopelint.facts import Anchor, AnchorKind, CallEvent, ModuleFacts
 from scopelint.fix.helper import helper_for
 from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
@@ -21,6 +22,9 @@ TITLE = "let a task of its own hold the group (`OwnedTaskGroup`)"
 EFFECT = (
     "an error in a background task is logged at once and raised by the closing call; it no longer "
     "cancels the task that started the group"
+)
+BOUNDED = (
+    f"what such a task awaits in a `finally` is given {SECONDS} seconds, even if nothing cancels it"
 )
 
 
@@ -61,7 +65,8 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         raise RefusedError(f"where `{key.name}` is made was not found")
     if not is_entered:
         raise RefusedError(f"nothing enters `{key.name}`")
-    return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, EFFECT)
+    effect = f"{EFFECT}; {BOUNDED}" if any(map(has_shields, rewritten.values())) else EFFECT
+    return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, effect)
 
 
 def _twins(workspace: Workspace, key: ObjectKey) -> frozenset[ObjectKey]:
