@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from scopelint import facts
 from scopelint.facts import (
+    Block,
     BlockKind,
     BreakEvent,
     CallEvent,
     Event,
     Expression,
+    Frame,
     FrameKind,
     RaiseEvent,
     ReturnEvent,
@@ -33,7 +36,7 @@ from scopelint.index.values import (
     Value,
     Where,
 )
-from scopelint.libraries import SUPPRESSING
+from scopelint.libraries import EXPECTING, SILENT_TIMEOUTS, SUPPRESSING
 from scopelint.libraries.asyncio import (
     BACKEND_NAMES,
     CANCELLED,
@@ -55,8 +58,9 @@ _NO_LIBRARY = frozenset({"sniffio.AsyncLibraryNotFoundError"})
 _NO_LOOP = _NO_LIBRARY | {"builtins.RuntimeError"}
 _ANY_ERROR = frozenset({"builtins.Exception", "builtins.BaseException"})
 _BACKEND_PACKAGES = TRIO_PACKAGES | {"anyio"}
-# What ends a block always.
-_LEAVING = (ReturnEvent, RaiseEvent, BreakEvent)
+# Context managers after which the code goes on though something in them was not done.
+_SWALLOWING = SUPPRESSING | EXPECTING | SILENT_TIMEOUTS
+_TRUE = (facts.Literal("True"), facts.Literal("1"))
 # Calls that look at a class or function without running it.
 _LOOKS = frozenset({"isinstance", "issubclass"})
 
@@ -74,6 +78,42 @@ _ASSUMED = _Ground("is reached from nowhere else")
 _ON_LOOP = _Ground("runs only on an asyncio loop of its own", is_loop=True)
 
 
+class _Shape:
+    """How the statements of a frame nest, and which blocks end early.
+
+    ``statements`` has, for every block, the blocks of each compound statement in it; ``broken``
+    are the loops that a ``break`` leaves.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self.statements: dict[int, dict[int, list[int]]] = {}
+        for index, block in enumerate(frame.blocks):
+            self.statements.setdefault(block.parent, {}).setdefault(block.statement, []).append(
+                index
+            )
+        self.returning: set[int] = set()
+        self.raising: set[int] = set()
+        self.broken: set[int] = set()
+        for event in frame.events:
+            if isinstance(event, ReturnEvent | BreakEvent):
+                self.returning.add(event.block)
+            elif isinstance(event, RaiseEvent):
+                self.raising.add(event.block)
+            if isinstance(event, BreakEvent):
+                self.broken.update(
+                    loop for loop, _ in islice(flow.around(frame, event.block, BlockKind.LOOP), 1)
+                )
+
+    def within(self, blocks: Iterable[int]) -> Iterator[int]:
+        """Yield blocks and all that lie in them."""
+        pending = list(blocks)
+        while pending:
+            block = pending.pop()
+            yield block
+            for parts in self.statements.get(block, {}).values():
+                pending.extend(parts)
+
+
 class Guards:
     """Answers why a point of the code cannot be reached on trio, if it cannot."""
 
@@ -81,6 +121,7 @@ class Guards:
         self._inference = inference
         self._modules = inference.modules
         self._bridges = Bridges(inference)
+        self._shapes: dict[FrameRef, _Shape] = {}
 
     def reason(self, where: Where) -> str | None:
         """Return why a point runs on asyncio alone, ``None`` if trio may get there."""
@@ -269,18 +310,75 @@ class Guards:
         around = list(flow.ancestors(frame, inner))
         if any(self._keeps_trio_out(block, where) for block in around):
             return True
-        leaving = {event.block for event in frame.events if isinstance(event, _LEAVING)}
-        for index in sorted(leaving.difference(around)):
-            block = frame.blocks[index]
-            if block.line < line and self._takes_trio_in(index, where):
-                while block.parent not in around and (
-                    self._is_for_missing(block.parent, where)
-                    or self._takes_trio_in(block.parent, where)
-                ):
-                    block = frame.blocks[block.parent]
-                if block.parent in around:
-                    return True
-        return False
+        shape = self._shape(where.ref)
+        passed = {frame.blocks[index].statement for index in around}
+        return any(
+            statement not in passed
+            and frame.blocks[parts[0]].line < line
+            and self._is_way_out(parts, where)
+            and any(self._is_check(part, where) for part in shape.within(parts))
+            for outer in around
+            for statement, parts in shape.statements.get(outer, {}).items()
+        )
+
+    def _shape(self, ref: FrameRef) -> _Shape:
+        if ref not in self._shapes:
+            self._shapes[ref] = _Shape(self._modules.frame(ref))
+        return self._shapes[ref]
+
+    def _leaves(self, index: int, where: Where, *, is_caught: bool) -> bool:
+        """Say whether trio, once in a block, never gets to its end.
+
+        Where an exception ``is_caught`` around the block, to raise one does not leave.
+        """
+        shape = self._shape(where.ref)
+        return (
+            index in shape.returning
+            or (index in shape.raising and not is_caught)
+            or any(
+                self._is_way_out(parts, where, is_caught=is_caught)
+                for parts in shape.statements.get(index, {}).values()
+            )
+        )
+
+    def _is_way_out(self, parts: Sequence[int], where: Where, *, is_caught: bool = False) -> bool:
+        """Say whether trio never gets past a statement that has these blocks."""
+        blocks = self._modules.frame(where.ref).blocks
+        first, last = blocks[parts[0]], blocks[parts[-1]]
+        if first.kind is BlockKind.WITH:
+            is_caught |= self._swallows(parts[0], where)
+        left = {part for part in parts if self._leaves(part, where, is_caught=is_caught)}
+        if any(self._takes_trio_in(part, where) for part in left):
+            return True
+        match first.kind:
+            case BlockKind.BRANCH:
+                return (
+                    bool(left)
+                    and _is_rest(last, parts)
+                    and all(part in left or self._keeps_trio_out(part, where) for part in parts)
+                )
+            case BlockKind.WITH:
+                return bool(left)
+            case BlockKind.LOOP if parts[0] not in self._shape(where.ref).broken:
+                is_endless = first.condition in _TRUE and not is_caught
+                return is_endless or (last.kind is BlockKind.LOOP_ELSE and parts[-1] in left)
+            case BlockKind.TRY:
+                kinds = {blocks[part].kind for part in left}
+                handlers = {part for part in parts if blocks[part].kind is BlockKind.EXCEPT}
+                is_safe = handlers <= left or self._is_for_missing(parts[0], where)
+                return BlockKind.FINALLY in kinds or (
+                    is_safe and not kinds.isdisjoint((BlockKind.TRY, BlockKind.TRY_ELSE))
+                )
+            case _:
+                return False
+
+    def _swallows(self, index: int, where: Where) -> bool:
+        """Say whether a ``with`` may end an exception that is raised on trio."""
+        condition = self._modules.frame(where.ref).blocks[index].condition
+        if not isinstance(condition, facts.Call) or self._is_for_missing(index, where):
+            return False
+        values = self._inference.values(condition.function, where)
+        return any(isinstance(value, External) and value.name in _SWALLOWING for value in values)
 
     def _is_refused(self, ref: FrameRef) -> bool:
         """Say whether making an object of a class raises while trio runs."""
@@ -331,6 +429,9 @@ class Guards:
         if block.kind is BlockKind.BRANCH:
             return not self._may_hold(block.condition, block.is_else, where)
         return block.kind is BlockKind.EXCEPT and self._answers_probe(index, where)
+
+    def _is_check(self, index: int, where: Where) -> bool:
+        return self._takes_trio_in(index, where) or self._keeps_trio_out(index, where)
 
     # --- handlers ---------------------------------------------------------------------
 
@@ -510,6 +611,17 @@ def _twins(name: str) -> Iterator[str]:
     ):
         if mine in name:
             yield name.replace(mine, other)
+
+
+def _is_rest(last: Block, parts: Sequence[int]) -> bool:
+    """Say whether the last branch of a statement takes all that the others have left.
+
+    The facts do not tell ``case _`` from another pattern without strings.
+    """
+    condition = last.condition
+    if isinstance(condition, facts.All):
+        condition = condition.operands[-1]
+    return last.is_else or (len(parts) > 1 and condition == facts.UNKNOWN)
 
 
 def _is_private(name: str) -> bool:
