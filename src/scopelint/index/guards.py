@@ -61,6 +61,11 @@ _BACKEND_PACKAGES = TRIO_PACKAGES | {"anyio"}
 # Context managers after which the code goes on though something in them was not done.
 _SWALLOWING = SUPPRESSING | EXPECTING | SILENT_TIMEOUTS
 _TRUE = (facts.Literal("True"), facts.Literal("1"))
+# Classes whose objects belong to an asyncio loop, so that on trio there are none.
+_FUTURES = frozenset({"asyncio.Task", "asyncio.tasks.Task"}) | {
+    "asyncio.Future",
+    "asyncio.futures.Future",
+}
 # Calls that look at a class or function without running it.
 _LOOKS = frozenset({"isinstance", "issubclass"})
 
@@ -397,13 +402,20 @@ class Guards:
         if block.kind is BlockKind.TRY:
             for other in frame.blocks:
                 if other.kind is BlockKind.EXCEPT and other.statement == block.statement:
-                    caught |= self._caught(other.condition, where)
-        elif block.kind is BlockKind.WITH and isinstance(block.condition, facts.Call):
-            values = self._inference.values(block.condition.function, where)
-            if any(isinstance(value, External) and value.name in SUPPRESSING for value in values):
-                caught = self._caught(facts.Display(block.condition.arguments), where)
+                    caught |= self._types(other.condition, where)
+        elif block.kind is BlockKind.WITH:
+            caught = self._suppressed(index, where)
         roots = _imported_in(event for event in frame.events if event.block == index)
         return bool(caught) and caught <= _MISSING | _NO_LIBRARY and roots <= _BACKEND_PACKAGES
+
+    def _is_run_through(self, index: int, where: Where) -> bool:
+        """Say whether trio always gets to the end of a block that imports trio or sniffio."""
+        frame = self._modules.frame(where.ref)
+        if frame.blocks[index].kind is BlockKind.TRY_ELSE:
+            statement = frame.blocks[index].statement
+            index = next(n for n, block in enumerate(frame.blocks) if block.statement == statement)
+        own = (event for event in frame.events if event.block == index)
+        return bool(_imported_in(own)) and self._is_for_missing(index, where)
 
     def _keeps_trio_out(self, index: int, where: Where) -> bool:
         frame = self._modules.frame(where.ref)
@@ -420,6 +432,8 @@ class Guards:
                     and self._answers_probe(number, where)
                     for number, handler in enumerate(frame.blocks)
                 )
+            case BlockKind.WITH:
+                return self._answers_probe(index, where)
             case _:
                 return False
 
@@ -435,8 +449,24 @@ class Guards:
 
     # --- handlers ---------------------------------------------------------------------
 
-    def _caught(self, condition: Expression, where: Where) -> frozenset[str]:
-        """Return the canonical names of what a handler of a type catches."""
+    def _caught(self, index: int, where: Where) -> frozenset[str]:
+        """Return the canonical names of what a handler catches, or a ``with`` suppresses."""
+        block = self._modules.frame(where.ref).blocks[index]
+        if block.kind is BlockKind.WITH:
+            return self._suppressed(index, where)
+        return self._types(block.condition, where)
+
+    def _suppressed(self, index: int, where: Where) -> frozenset[str]:
+        condition = self._modules.frame(where.ref).blocks[index].condition
+        if not isinstance(condition, facts.Call):
+            return frozenset()
+        values = self._inference.values(condition.function, where)
+        if not any(isinstance(value, External) and value.name in SUPPRESSING for value in values):
+            return frozenset()
+        return self._types(facts.Display(condition.arguments), where)
+
+    def _types(self, condition: Expression, where: Where) -> frozenset[str]:
+        """Return the canonical names of the types that a handler names."""
         if condition == facts.UNKNOWN:
             return _ANY_ERROR
         found: set[str] = set()
@@ -450,16 +480,19 @@ class Guards:
         return frozenset(found)
 
     def _tried(self, index: int, where: Where) -> Iterator[tuple[Event, Where]]:
-        """Yield the events in the body of the statement that a handler belongs to."""
+        """Yield the events in what a handler belongs to: the body of a ``try`` or ``with``."""
         frame = self._modules.frame(where.ref)
-        statement = frame.blocks[index].statement
+        handler = frame.blocks[index]
+        kind = BlockKind.WITH if handler.kind is BlockKind.WITH else BlockKind.TRY
         for position, event in enumerate(frame.events):
-            for _, block in flow.around(frame, event.block, BlockKind.TRY):
-                if block.statement == statement:
+            for body, block in flow.around(frame, event.block, kind):
+                if block.statement == handler.statement and (
+                    kind is BlockKind.TRY or body == index
+                ):
                     yield event, Where(where.path, where.frame, position)
 
     def _is_asyncio_error(self, index: int, where: Where) -> bool:
-        caught = self._caught(self._modules.frame(where.ref).blocks[index].condition, where)
+        caught = self._caught(index, where)
         if caught & _ASYNCIO_ERRORS:
             return True
         tried = list(self._tried(index, where))
@@ -474,7 +507,7 @@ class Guards:
 
     def _answers_probe(self, index: int, where: Where) -> bool:
         """Say whether a handler is there for the case that no asyncio loop runs."""
-        caught = self._caught(self._modules.frame(where.ref).blocks[index].condition, where)
+        caught = self._caught(index, where)
         if not caught & (_NO_LOOP | _ANY_ERROR):
             return False
         names = self._called(self._tried(index, where))
@@ -513,12 +546,23 @@ class Guards:
                 return any(every) if truth else all(every)
             case facts.Literal(text=text, is_string=False):
                 return text not in ("True", "False", "None") or (text == "True") == truth
+            case facts.Call(function=facts.Name(id="isinstance"), arguments=(_, kind)) if (
+                self._is_future(kind, where)
+            ):
+                return not truth
             case facts.Call(function=function):
                 return self._may_return(function, truth, where)
             case facts.Name() | facts.Attribute():
                 return self._may_be(condition, truth, where)
             case _:
                 return True
+
+    def _is_future(self, kind: Expression, where: Where) -> bool:
+        """Say whether only what an asyncio loop has made is an instance of a class."""
+        values = self._inference.values(kind, where)
+        return bool(values) and all(
+            isinstance(value, External) and value.name in _FUTURES for value in values
+        )
 
     def _compared(self, condition: facts.Compare, where: Where) -> bool | None:
         """Return what a comparison gives on trio, ``None`` if that has nothing to do with it."""
@@ -573,10 +617,18 @@ class Guards:
                 frames = self._modules.known(where.path).frames
                 if any(parameter.name == name for parameter in frames[owner].parameters):
                     return
-                for holder, position in bindings.stores(owner, name):
+                stores = bindings.stores(owner, name)
+                for holder, position in stores:
                     event = frames[holder].events[position]
                     assert isinstance(event, StoreEvent)
                     at = Where(where.path, holder, position)
+                    if any(
+                        later[0] == holder
+                        and (where.frame != holder or not -1 < where.event <= later[1])
+                        and self._always_replaces(later[1], at)
+                        for later in stores
+                    ):
+                        continue
                     if isinstance(event.value, facts.Symbol):
                         yield from self._imported(event.value, where.path)
                     else:
@@ -593,6 +645,21 @@ class Guards:
                             continue
             case _:
                 return
+
+    def _always_replaces(self, later: int, where: Where) -> bool:
+        """Say whether trio always gets from a default to a later store, where trio is imported.
+
+        If trio runs, it can be imported.
+        """
+        frame = self._modules.frame(where.ref)
+        outer, block = frame.events[where.event].block, frame.events[later].block
+        if later < where.event or block == outer:
+            return False
+        while block > 0 and block != outer:
+            if not self._is_run_through(block, where):
+                return False
+            block = frame.blocks[block].parent
+        return block == outer
 
     def _imported(self, symbol: facts.Symbol, path: str) -> Iterator[tuple[Expression, Where]]:
         module = self._modules.names.find(symbol.module, path)
