@@ -425,11 +425,16 @@ class Guards:
                 return not self._may_hold(block.condition, not block.is_else, where)
             case BlockKind.EXCEPT:
                 return self._is_asyncio_error(index, where)
-            case BlockKind.TRY | BlockKind.TRY_ELSE:
+            case BlockKind.TRY | BlockKind.TRY_ELSE | BlockKind.FINALLY:
+                # A `finally` runs after such a handler, too; that is left alone as yet.
                 return any(
                     handler.kind is BlockKind.EXCEPT
                     and handler.statement == block.statement
                     and self._answers_probe(number, where)
+                    and (
+                        block.kind is not BlockKind.FINALLY
+                        or self._leaves(number, where, is_caught=False)
+                    )
                     for number, handler in enumerate(frame.blocks)
                 )
             case BlockKind.WITH:
