@@ -27,14 +27,19 @@ from scopelint.libraries import LOOP_MAKERS, SUPPRESSING
 from scopelint.libraries.asyncio import (
     ANY_EXCEPTION,
     ASYNCIO,
+    CALLERS_LOOPS,
     CANCELLED,
+    COROUTINE_CHECKS,
     FUTURES,
     LOOP_FUTURES,
     LOOP_METHODS,
+    LOOP_TAKERS,
     LOOP_TASK_STARTERS,
+    NEW_LOOPS,
     OTHER_CANCELLED,
     TASK_STARTERS,
     AsyncioName,
+    Family,
 )
 from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
 from scopelint.model import Record, ScopeKind, Span
@@ -76,7 +81,10 @@ class AsyncioUses:
         self._calls: dict[str, tuple[Use, ...]] = {}
 
     def calls(self, module: ModuleFacts) -> Sequence[Use]:
-        """Return the calls that need an asyncio loop; of a chain of calls, the last."""
+        """Return the calls that need a running asyncio loop, and those that drop a task.
+
+        Of a chain of calls it is the last.
+        """
         if module.path not in self._calls:
             self._calls[module.path] = tuple(self._find_calls(module))
         return self._calls[module.path]
@@ -109,6 +117,8 @@ class AsyncioUses:
         name, row = known
         anchor = Anchor(where.frame, AnchorKind.CALL, event.ordinal)
         is_dropped = event.use is CallUse.DISCARDED and self.starts_task(call, where)
+        if not is_dropped and self._has_loop(call, name, row, where):
+            return None
         return Use(where, call.span, anchor, name, row, _root(call), is_dropped)
 
     def _known(self, function: facts.Expression, where: Where) -> tuple[str, AsyncioName] | None:
@@ -122,6 +132,23 @@ class AsyncioUses:
                 case _:
                     continue
         return None
+
+    def _has_loop(self, call: facts.Call, name: str, known: AsyncioName, where: Where) -> bool:
+        """Say whether a call is given a loop, or made on one, that need not run the caller."""
+        loops = [value for keyword, value in call.keywords if keyword == "loop"]
+        if name in LOOP_TAKERS:
+            loops.extend(call.arguments[:1])
+        elif name.startswith("loop.") and isinstance(call.function, facts.Attribute):
+            loops = [call.function.base]
+        elif known.family is Family.PRIMITIVE:
+            return False
+        return any(self._is_own(loop, where) for loop in loops if loop != facts.NONE)
+
+    def _is_own(self, loop: facts.Expression, where: Where) -> bool:
+        """Say whether a loop may be another than the one that runs the caller."""
+        values = self._inference.values(loop, where)
+        makers = {value.made_by for value in values if isinstance(value, Instance)}
+        return not makers & CALLERS_LOOPS or bool(makers & NEW_LOOPS)
 
     def _handed_over(self, call: facts.Call, where: Where) -> tuple[str, AsyncioName] | None:
         """Return what a call makes later, as the default of a field."""
@@ -168,6 +195,7 @@ class AsyncioUses:
         if not isinstance(argument, facts.Call):
             values = self._inference.values(argument, where)
             is_coroutine = bool(values) and all(isinstance(value, Coroutine) for value in values)
+            is_coroutine = is_coroutine or self._is_checked(argument, where)
             return not is_coroutine and _last(call.function) != "create_task"
         for value in self._inference.values(argument.function, where):
             match value:
@@ -179,6 +207,33 @@ class AsyncioUses:
                 case _:
                     continue
         return False
+
+    def _is_checked(self, argument: facts.Expression, where: Where) -> bool:
+        """Say whether a point lies in an ``if`` that says of a name that it is a coroutine."""
+        if not isinstance(argument, facts.Name):
+            return False
+        frame = self._inference.modules.frame(where.ref)
+        stores = (event for event in frame.events if isinstance(event, StoreEvent))
+        stored_in = [event.block for event in stores if event.target == argument]
+        here = flow.block_at(frame, where.event)
+        return any(
+            not block.is_else
+            and self._checks(block.condition, argument, where)
+            and not any(flow.encloses(frame, index, inner) for inner in stored_in)
+            for index, block in flow.around(frame, here, BlockKind.BRANCH)
+        )
+
+    def _checks(
+        self, condition: facts.Expression, argument: facts.Expression, where: Where
+    ) -> bool:
+        match condition:
+            case facts.All(operands=operands):
+                return any(self._checks(operand, argument, where) for operand in operands)
+            case facts.Call(function=function, arguments=(checked,)) if checked == argument:
+                values = self._inference.values(function, where)
+                return any(isinstance(v, External) and v.name in COROUTINE_CHECKS for v in values)
+            case _:
+                return False
 
     def origin(self, use: Use) -> Where:
         """Return the point at which a use and those that hang on it begin.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from scopelint import facts
 from scopelint.config import ProjectSettings
-from scopelint.facts import CallEvent, ModuleFacts, StoreEvent, count, identifiers
+from scopelint.facts import CallEvent, ModuleFacts, StoreEvent, UseEvent, count, identifiers
 from scopelint.index import flow
 from scopelint.index.infer import Inference
 from scopelint.index.values import External, Instance, Member, Where
@@ -153,9 +153,11 @@ class Backends:
         for module in self._importers("uvloop"):
             if not is_test(module.path):
                 yield f"`import uvloop` in {module.path}"
-        # Many files import asyncio, few call what runs a loop.
+        # Many files import asyncio, few call or name what runs a loop.
         importing = frozenset(self._modules.mentioned(THIS_BACKEND, Look.IMPORT))
-        calling = (p for name in _RUNNER_NAMES for p in self._modules.mentioned(name, Look.CALL))
+        looks = [(name, Look.CALL) for name in _RUNNER_NAMES]
+        looks += [(name, Look.ATTRIBUTE) for name in sorted(LOOP_RUNNERS)]
+        calling = (path for look in looks for path in self._modules.mentioned(*look))
         for path in dict.fromkeys(path for path in calling if path in importing):
             module_at = None if is_test(path) else self._modules.facts(path)
             if module_at is not None and (runner := self._runner(module_at)) is not None:
@@ -222,13 +224,17 @@ class Backends:
         return External("typing.TYPE_CHECKING") in values
 
     def _runner(self, module: ModuleFacts) -> str | None:
-        """Return the name of a call in a file that runs an asyncio loop."""
+        """Return the name of what a file calls, or of a loop's method it names, to run a loop."""
         for number, frame in enumerate(module.frames):
             for position, event in enumerate(frame.events):
-                if not isinstance(event, CallEvent):
-                    continue
-                function = event.call.function
-                if isinstance(function, facts.Attribute) and function.name not in _RUNNER_NAMES:
+                match event:
+                    case CallEvent(call=facts.Call(function=function)):
+                        names: Container[str] = _RUNNER_NAMES
+                    case UseEvent(value=function):
+                        names = LOOP_RUNNERS
+                    case _:
+                        continue
+                if isinstance(function, facts.Attribute) and function.name not in names:
                     continue
                 where = Where(module.path, number, position)
                 if self._modules.is_definition(function, where):

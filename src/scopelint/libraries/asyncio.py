@@ -198,6 +198,24 @@ LOOP_COROUTINE_RUNNERS: frozenset[str] = frozenset({"run_until_complete", "run"}
 
 # What gives the loop that runs the caller, or else fails; outside coroutines the others may not.
 RUNNING_LOOP = "asyncio.get_running_loop"
+# Calls that give the loop that runs the caller, if one does, and what makes a new one.
+CALLERS_LOOPS: frozenset[str] = frozenset({RUNNING_LOOP, "asyncio.get_event_loop"})
+NEW_LOOPS: frozenset[str] = frozenset(
+    {
+        "asyncio.new_event_loop",
+        "asyncio.SelectorEventLoop",
+        "asyncio.ProactorEventLoop",
+        "asyncio.EventLoop",
+        "uvloop.Loop",
+        "uvloop.new_event_loop",
+    }
+)
+# Functions that may be given the loop to use as their first argument; by keyword many may be.
+LOOP_TAKERS: frozenset[str] = frozenset({"asyncio.all_tasks"})
+# Calls that say whether something is a coroutine; what else can be awaited may be a future.
+COROUTINE_CHECKS: frozenset[str] = frozenset(
+    {"asyncio.iscoroutine", "asyncio.coroutines.iscoroutine", "inspect.iscoroutine"}
+)
 # Calls that fail where no asyncio loop runs, so that code asks by them whether one does.
 LOOP_PROBES: frozenset[str] = frozenset(
     {RUNNING_LOOP, "asyncio.current_task", "asyncio.get_event_loop"}
