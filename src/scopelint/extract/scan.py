@@ -43,15 +43,29 @@ class Scanner:
         if type(node) in ENTERERS:
             self._pending.append((node, use, block, False, is_quoted))
 
-    def _push_parts(self, node: ast.AST, block: int, is_quoted: bool) -> None:
+    def _push_parts(
+        self, node: ast.AST, block: int, is_quoted: bool, use: CallUse = CallUse.OTHER
+    ) -> None:
         for name in _PARTS[type(node)]:
             value = getattr(node, name)
             for part in reversed(value) if type(value) is list else (value,):
                 if type(part) in ENTERERS:
-                    self._pending.append((part, CallUse.OTHER, block, False, is_quoted))
+                    self._pending.append((part, use, block, False, is_quoted))
 
     def _enter_parts(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         self._push_parts(node, block, is_quoted)
+
+    def _enter_display(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
+        """Enter a node that keeps its parts; those of one that is thrown away are, too."""
+        self._push_parts(node, block, is_quoted, _with(use))
+
+    def _enter_alternatives(
+        self, node: ast.BoolOp, use: CallUse, block: int, is_quoted: bool
+    ) -> None:
+        """Enter ``and`` or ``or``: the value of every part but the last one decides something."""
+        self._push(node.values[-1], block, is_quoted, _with(use))
+        for part in reversed(node.values[:-1]):
+            self._push(part, block, is_quoted)
 
     def _enter_dict(self, node: ast.Dict, use: CallUse, block: int, is_quoted: bool) -> None:
         for key, value in zip(reversed(node.keys), reversed(node.values), strict=True):
@@ -130,7 +144,7 @@ class Scanner:
                 draft.events.append(facts.AwaitEvent(iterable, self._span(generator.iter), inner))
             span = self._span(generator.target)
             draft.bind(inner, generator.target, facts.Element(iterable), span)
-        self._push_parts(node, inner, is_quoted)
+        self._push_parts(node, inner, is_quoted, CallUse.OTHER if is_generator else _with(use))
 
     def _leave(self, node: ast.AST, use: CallUse, block: int, is_quoted: bool) -> None:
         draft = self._draft
@@ -162,17 +176,19 @@ class Scanner:
 ENTERERS: Mapping[type[ast.AST], Callable[..., None]] = {
     **dict.fromkeys(
         (
-            ast.BinOp, ast.BoolOp, ast.Compare, ast.FormattedValue, ast.List, ast.Set, ast.Slice,
-            ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.comprehension,
+            ast.BinOp, ast.Compare, ast.FormattedValue, ast.Slice, ast.Starred, ast.Subscript,
+            ast.UnaryOp, ast.comprehension,
         ),
         Scanner._enter_parts,
     ),
+    **dict.fromkeys((ast.List, ast.Set, ast.Tuple), Scanner._enter_display),
     **dict.fromkeys((ast.Yield, ast.YieldFrom, ast.NamedExpr), Scanner._enter_left),
     **dict.fromkeys(
         (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), Scanner._enter_comprehension
     ),
     ast.Attribute: Scanner._enter_attribute,
     ast.Await: Scanner._enter_await,
+    ast.BoolOp: Scanner._enter_alternatives,
     ast.Call: Scanner._enter_call,
     ast.Dict: Scanner._enter_dict,
     ast.IfExp: Scanner._enter_conditional,
@@ -184,6 +200,11 @@ _PARTS: Mapping[type[ast.AST], tuple[str, ...]] = {
     kind: tuple(name for name in reversed(kind._fields) if name not in ("op", "ops", "ctx"))
     for kind in ENTERERS
 }
+
+
+def _with(use: CallUse) -> CallUse:
+    """Return what becomes of the parts of something, of whose value it is known."""
+    return use if use is CallUse.DISCARDED else CallUse.OTHER
 
 
 def head_expressions(arguments: ast.arguments) -> list[ast.expr]:
