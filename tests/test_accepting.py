@@ -267,3 +267,11 @@ def test_two_runs_at_once_leave_a_whole_baseline(recorded: Path) -> None:
         pids.append(pid)
     assert {os.waitpid(pid, 0)[1] for pid in pids} == {0}
     assert len(baseline.read(str(recorded / "base.json"))) == 2
+
+
+@pytest.mark.parametrize("words", [["--add-ignore"], ["--write-baseline", "known.json"]])
+def test_a_file_that_does_not_parse_is_told(root: Path, words: list[str]) -> None:
+    (root / "broken.py").write_text("import anyio\nasync def (:\n", "utf-8")
+    result = run("check", *words, "broken.py", at=root)
+    assert result.returncode == 1
+    assert "error: broken.py:2: invalid syntax" in result.stderr

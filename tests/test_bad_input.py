@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -419,3 +420,28 @@ def test_a_report_that_shows_sources_survives_odd_ones(
         MANUAL.replace(ENTRY, ENTRY.rstrip() + "  # \f\t\x1b[31m\r\n").encode()
     )
     assert places(checked(project, output_format=output_format)) == [NEIGHBOUR, ("odd.py", 7, 15)]
+
+
+def test_a_folder_is_no_file_for_standard_input(tmp_path: Path) -> None:
+    words = ["check", "-", "--stdin-filename", str(tmp_path)]
+    result = subprocess.run(
+        [sys.executable, "-m", "scopelint", *words], input="", capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert f"--stdin-filename names a file; {tmp_path} is a directory." in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_that_standard_input_stands_for_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    os.mkfifo(tmp_path / "m.py")
+    words = ["check", "-", "--stdin-filename", "m.py"]
+    result = subprocess.run(
+        [sys.executable, "-m", "scopelint", *words],
+        cwd=tmp_path,
+        input="import anyio\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.stdout == "All checks passed!\n"

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ import pytest
 from scopelint import pipeline
 from scopelint.cli import main
 from scopelint.config import Config
+from scopelint.model import Change
+from scopelint.outcome import ScopelintError
+from scopelint.source import writing
 
 READER = """\
 import anyio
@@ -107,7 +111,10 @@ def test_safe_fixes_are_applied_without_asking(project: Path) -> None:
 def test_fix_only_exits_with_zero_and_shows_nothing_else(project: Path) -> None:
     (project / "needless.py").write_text(NEEDLESS, "utf-8")
     result = run(project, "fix", "--fix-only")
-    assert (result.returncode, result.stdout) == (0, "Fixed 1 finding.\n")
+    assert (result.returncode, result.stdout) == (
+        0,
+        "Fixed 1 finding, 2 more with `--unsafe-fixes`.\n",
+    )
 
 
 def test_a_fix_can_fail_a_run(project: Path) -> None:
@@ -339,3 +346,47 @@ def test_a_fix_leaves_the_calls_that_another_rule_speaks_of(project: Path) -> No
     assert "self._task = spawn_detached(self.run())" in fixed
     assert "        asyncio.ensure_future(self.run())" in fixed
     assert "SCP305" in run(project, "check").stdout
+
+
+# --- what cannot be written -----------------------------------------------------------
+
+
+@pytest.fixture
+def stuck(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project whose files nobody can write."""
+
+    def refuse(changes: Sequence[Change]) -> None:
+        raise ScopelintError(f"{changes[0].path} is not written: it is read-only")
+
+    monkeypatch.setattr(writing, "write_together", refuse)
+    return project
+
+
+def test_what_was_not_written_is_reported_as_it_is(stuck: Path) -> None:
+    result = run(stuck, "fix", "--unsafe-fixes", "--show-fixes")
+    assert result.returncode == 2
+    assert "is read-only" in result.stderr
+    assert "Found 1 error, 1 warning.\n" in result.stdout
+    assert "All checks passed!" not in result.stdout
+    assert " x SCP" not in result.stdout
+    told = json.loads(run(stuck, "fix", "--unsafe-fixes", "--output-format", "json").stdout)
+    assert [one["code"] for one in told] == ["SCP201", "SCP102"]
+
+
+def test_formats_of_programs_list_no_fixes(project: Path) -> None:
+    result = run(project, "fix", "--unsafe-fixes", "--show-fixes", "--output-format", "json")
+    assert result.stdout.strip() == "[]"
+
+
+def test_fix_only_says_how_many_fixes_wait(project: Path) -> None:
+    result = run(project, "fix", "--fix-only")
+    assert result.stdout == "Fixed 0 findings, 2 more with `--unsafe-fixes`.\n"
+
+
+def test_a_comment_beside_another_site_stops_no_fix(project: Path) -> None:
+    exit_call = "await self._tg.__aexit__(None, None, None)"
+    text = READER.replace(exit_call, f"{exit_call}  # scopelint: ignore[SCP102]")
+    (project / "reader.py").write_text(text, "utf-8")
+    result = run(project, "fix", "--unsafe-fixes", "--select", "SCP102")
+    assert result.stderr == ""
+    assert "Fixed 1 finding.\n" in result.stdout

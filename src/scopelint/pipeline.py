@@ -103,6 +103,10 @@ def _folder_of(config: Config, configuration: Configuration, roots: Sequence[str
     """Return where the run keeps what it learns; what nothing marks as a project stays clean."""
     if not config.is_cached or not config.prescan or not roots:
         return None
+    if config.stdin is not None and os.path.exists(config.paths[0]):
+        # The cache reads what stands there, and to read a pipe would wait for who writes to it.
+        if not os.path.isfile(config.paths[0]):
+            return None
     home = roots[0] if source.is_marked(roots[0]) else os.getcwd()
     return configuration.at(roots[0]).cache_folder or f"{home}/{FOLDER}"
 

@@ -50,7 +50,8 @@ def accept_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def add_comments(config: Config, reason: str) -> int:
     """Write comments that suppress what is found, and return the exit code."""
     from scopelint import pipeline
-    from scopelint.report import relative, text
+    from scopelint.cli.fixing import complain_of_failures
+    from scopelint.report import relative
     from scopelint.rules.unused_suppression import UnusedSuppression
     from scopelint.source import writing
 
@@ -63,8 +64,7 @@ def add_comments(config: Config, reason: str) -> int:
     found = [f.site.path for f in report.findings if f.code != UnusedSuppression.code]
     for path in sorted(set(found) - {change.path for change in changes}):
         complain(f"error: {path} is not written: it has changed since it was read")
-    for problem in text.problems(report, here):
-        complain(f"error: {problem}")
+    complain_of_failures(report)
     written: set[str] = set()
     for change in changes:
         try:
@@ -89,15 +89,14 @@ def record(config: Config, path: str) -> int:
     What the file held of files and rules that this run does not look at stays in it.
     """
     from scopelint import pipeline
-    from scopelint.report import text
+    from scopelint.cli.fixing import complain_of_failures
     from scopelint.suppress import baseline
 
     if os.path.exists(path):
         config = config._replace(baseline=path)
     report = pipeline.check(config)
     _write(config, path, [*report.accepted, *map(baseline.accepted, report.findings)])
-    for problem in text.problems(report, _here()):
-        complain(f"error: {problem}")
+    complain_of_failures(report)
     return FOUND if report.failures else CLEAN
 
 

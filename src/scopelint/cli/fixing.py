@@ -25,7 +25,7 @@ from scopelint.model import (
     Offered,
     Record,
 )
-from scopelint.outcome import FixReport, ScopelintError
+from scopelint.outcome import FixReport, Report, ScopelintError
 
 # A longer new file is a helper, which says nothing about the code that is fixed.
 _LINES_SHOWN_OF_NEW_FILE = 40
@@ -103,13 +103,21 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
 
         write(diff.unified(changes, _here()))
         if not config.quiet:
-            more = f", {choice.waiting} more with `--unsafe-fixes`" if choice.waiting else ""
-            complain(f"Would fix {_counted(done)}{more}.\n{_effects(done)}".rstrip())
-        _complain_of_failures(done)
+            complain(
+                f"Would fix {_counted(done)}{_more(choice.waiting)}.\n{_effects(done)}".rstrip()
+            )
+        complain_of_failures(done.report)
         return FOUND if changes or done.report.failures else CLEAN
-    is_written = _write(done.changes) if config.stdin is None else _hand_back(config.stdin, changes)
+    if config.stdin is None:
+        written = _written(done.changes)
+    else:
+        _hand_back(config.stdin, changes)
+        written = done.changes
+    is_written = len(written) == len(done.changes)
+    if not is_written:
+        done = _with_what_stayed(config, done, written)
     with _told_apart(config):
-        _tell(config, wishes, done, write_report, is_written=is_written)
+        _tell(config, wishes, done, write_report, choice.waiting)
     if not is_written:
         return BROKEN
     if wishes.exit_non_zero_on_fix and done.applied:
@@ -132,7 +140,7 @@ def _alone(done: FixReport) -> FixReport:
     return done._replace(report=done.report._replace(findings=findings))
 
 
-def _hand_back(raw: bytes, changes: Sequence[Change]) -> bool:
+def _hand_back(raw: bytes, changes: Sequence[Change]) -> None:
     """Write what came by standard input to standard output, with what its fixes change."""
     from scopelint import source
 
@@ -141,7 +149,6 @@ def _hand_back(raw: bytes, changes: Sequence[Change]) -> bool:
     sys.stdout.flush()
     sys.stdout.buffer.write(raw)
     sys.stdout.buffer.flush()
-    return True
 
 
 def _told_apart(config: Config) -> AbstractContextManager[object]:
@@ -154,10 +161,9 @@ def _tell(
     wishes: Wishes,
     done: FixReport,
     write_report: Callable[[FixReport], None],
-    *,
-    is_written: bool,
+    waiting: int,
 ) -> None:
-    if wishes.show_fixes:
+    if wishes.show_fixes and config.output_format.is_for_people:
         write(_told(done))
     if (
         not config.quiet
@@ -166,34 +172,53 @@ def _tell(
     ):
         new = [c.path for group in done.changes for c in group if c.before is None]
         told = "".join(f"Wrote {os.path.relpath(path)}, a new file.\n" for path in new)
-        write(f"Fixed {_counted(done)}.\n{told}" if is_written else "")
+        # What is left tells it otherwise.
+        more = _more(waiting) if wishes.fix_only else ""
+        write(f"Fixed {_counted(done)}{more}.\n{told}")
     if wishes.fix_only:
-        _complain_of_failures(done)
+        complain_of_failures(done.report)
     else:
         write_report(done)
 
 
-def _complain_of_failures(done: FixReport) -> None:
+def _more(waiting: int) -> str:
+    return f", {waiting} more with `--unsafe-fixes`" if waiting else ""
+
+
+def complain_of_failures(report: Report) -> None:
     """Tell what could not be looked at, where no report does."""
     from scopelint.report import shown_path
 
-    for failure in done.report.failures:
+    for failure in report.failures:
         line = "" if failure.span is None else f":{failure.span.line}"
         complain(f"error: {shown_path(failure.path, _here())}{line}: {failure.message}")
 
 
-def _write(groups: Sequence[Sequence[Change]]) -> bool:
-    """Write each group of changes whole or not at all, and say whether all are written."""
+def _with_what_stayed(
+    config: Config, done: FixReport, written: tuple[tuple[Change, ...], ...]
+) -> FixReport:
+    """Return a report of what was written alone, with the findings that are there now."""
+    from scopelint import pipeline
+
+    paths = {change.path for group in written for change in group}
+    applied = [each for each in done.applied if all(c.path in paths for c in each.changes)]
+    report = pipeline.check(config)
+    return done._replace(report=report, applied=tuple(applied), changes=written)
+
+
+def _written(groups: Sequence[tuple[Change, ...]]) -> tuple[tuple[Change, ...], ...]:
+    """Write each group of changes whole or not at all, and return those that are written."""
     from scopelint.source import writing
 
-    is_written = True
+    written: list[tuple[Change, ...]] = []
     for group in groups:
         try:
             writing.write_together(group)
         except ScopelintError as error:
             complain(f"error: {error}")
-            is_written = False
-    return is_written
+        else:
+            written.append(group)
+    return tuple(written)
 
 
 class _Choice:

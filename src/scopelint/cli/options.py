@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypedDict, TypeVar
@@ -86,6 +87,8 @@ def config_of(options: ProjectOptions) -> Config:
         raise click.UsageError("--stdin-filename needs `-` for a path.")
     if is_stdin:
         paths = (options["stdin_filename"] or "-",)
+        if os.path.isdir(paths[0]):
+            raise click.UsageError(f"--stdin-filename names a file; {paths[0]} is a directory.")
     return Config(
         paths=paths or (".",),
         select=words(options["select"]),

@@ -16,6 +16,8 @@ from scopelint.rules import RULES
 
 MAX_ROUNDS = 10
 _SIGN = re.compile(r" \(`[^`]*` in [^()]*\)")
+# Where a needless comment belongs: nowhere, once that finding is fixed.
+_BELONGS = re.compile(r"; it belongs at .*")
 _GIVES_WAY = {rule.code: rule.gives_way_to for rule in RULES if rule.gives_way_to is not None}
 
 Texts: TypeAlias = Mapping[str, str]
@@ -217,7 +219,8 @@ def _identities(state: State) -> Counter[tuple[str, str, str]]:
 
 def _identity(finding: Finding) -> tuple[str, str, str]:
     # What a project runs on may be read elsewhere after a change.
-    return finding.site.path, finding.code, _SIGN.sub("", finding.message)
+    message = _BELONGS.sub("", _SIGN.sub("", finding.message))
+    return finding.site.path, finding.code, message
 
 
 def _key(offered: Offered) -> _Key:
