@@ -275,3 +275,13 @@ def test_a_file_that_does_not_parse_is_told(root: Path, words: list[str]) -> Non
     result = run("check", *words, "broken.py", at=root)
     assert result.returncode == 1
     assert "error: broken.py:2: invalid syntax" in result.stderr
+
+
+def test_a_file_that_is_no_text_any_more_gets_no_comment(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "m.py").write_text(f"{ENTER}scope.__enter__()\n", "utf-8")
+    monkeypatch.setattr("scopelint.pipeline._text", lambda _: "")
+    report, changes = with_comments(Config((str(root),)), "")
+    assert report.findings
+    assert not changes

@@ -430,6 +430,7 @@ def test_a_file_that_libcst_refuses_keeps_its_findings(refused: str) -> None:
     assert found.fix_refused is not None
     assert found == finding(found.fix_refused)
     assert found.fix_refused.startswith("LibCST cannot read the file: Syntax Error")
+    assert "error: " in found.fix_refused
     assert "\n" not in found.fix_refused
 
 

@@ -222,7 +222,8 @@ def with_comments(config: Config, reason: str) -> tuple[Report, Sequence[Change]
     for finding in report.findings:
         if finding.code != UnusedSuppression.code:
             found.setdefault(finding.site.path, []).append(finding)
-    texts = {path: report.texts[path] for path in sorted(found)}
+    # One that is gone by now, or no text, has none.
+    texts = {path: report.texts[path] for path in sorted(found) if path in report.texts}
     return report, [
         Change(path, text, adding.with_comments(text, found[path], reason))
         for path, text in texts.items()

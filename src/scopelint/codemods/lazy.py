@@ -224,8 +224,9 @@ def _whole(text: str) -> cst.Module:
     try:
         return cst.parse_module(text)
     except _ERRORS as error:
-        first, *_ = str(error).splitlines() or [""]
-        raise UnreadableError(f"LibCST cannot read the file: {first}") from error
+        # LibCST says where, and on the next line why.
+        told = " ".join(str(error).splitlines()[:2])
+        raise UnreadableError(f"LibCST cannot read the file: {told}") from error
 
 
 def _parts(statements: Sequence[ast.stmt], lines: Sequence[str]) -> Iterator[_Part]:
