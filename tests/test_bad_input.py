@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from scopelint import analysis
 from scopelint.cli import main
 from scopelint.config import Config, OutputFormat
+from scopelint.files import Files
+from scopelint.index import ProjectIndex
+from scopelint.model import Change
 from scopelint.outcome import Report, ScopelintError
-from scopelint.pipeline import check
+from scopelint.pipeline import check, fix
+from scopelint.rule import Nomination
+from scopelint.source import writing
 
 MANUAL = """\
 import anyio
@@ -445,3 +451,36 @@ def test_a_pipe_that_standard_input_stands_for_is_not_opened(tmp_path: Path) -> 
         timeout=30,
     )
     assert result.stdout == "All checks passed!\n"
+
+
+@pytest.mark.parametrize("look", [check, lambda config: fix(config, lambda _: False).report])
+@pytest.mark.parametrize("later", [b"async def (:\n", b"x = '\xff'\n"])
+def test_a_file_that_changes_in_a_run_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: bytes, look: Callable[[Config], Report]
+) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(MANUAL, "utf-8")
+    monkeypatch.setattr("scopelint.files.KEPT_BYTES", 0)
+    nominated_in = analysis.nominated_in
+
+    def change(files: Files, index: ProjectIndex) -> Mapping[str, Sequence[Nomination]]:
+        found = nominated_in(files, index)
+        (tmp_path / "a.py").write_bytes(later)
+        return found
+
+    monkeypatch.setattr(analysis, "nominated_in", change)
+    report = look(Config((str(tmp_path),)))
+    (failure,) = report.failures
+    assert failure.path.endswith("a.py")
+    assert "has changed since it was read" in failure.message
+    assert {Path(found.site.path).name for found in report.findings} == {"b.py"}
+
+
+@pytest.mark.parametrize("later", [b"# coding: nonsense\n", b"x = '\xff'\n"])
+def test_a_file_that_is_no_text_any_more_is_not_written(tmp_path: Path, later: bytes) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(later)
+    with pytest.raises(ScopelintError, match="has changed since it was read"):
+        writing.write_together([Change(str(path), "x = 1\n", "x = 2\n")])
+    assert path.read_bytes() == later

@@ -111,16 +111,23 @@ def flagged(
             place = nomination.place
             return f"{_NO_FIX[nomination.code]} ({place.path}:{place.span.line})"
         with files.clock.during(Stage.PLANNING):
-            return planner.fix(nomination.offer)
+            try:
+                return planner.fix(nomination.offer)
+            except (SyntaxError, UnicodeDecodeError):
+                return "a file that it needs has changed since it was read"
 
     for path, nominations in nominated.items():
-        with files.clock.during(Stage.FLAGGING):
-            text, root = files.text(path), files.project.root
-            files.clock.count(Stage.FLAGGING, len(text))
-            findings = [each.finding(root) for each in nominations if not is_planned(each)]
-            if planned[path]:
-                findings += flag(text, planned[path], root, plan)
-            found = list(fingerprinted(findings, text))
+        try:
+            with files.clock.during(Stage.FLAGGING):
+                text, root = files.text(path), files.project.root
+                files.clock.count(Stage.FLAGGING, len(text))
+                findings = [each.finding(root) for each in nominations if not is_planned(each)]
+                if planned[path]:
+                    findings += flag(text, planned[path], root, plan)
+                found = list(fingerprinted(findings, text))
+        except (SyntaxError, UnicodeDecodeError):
+            files.note_change(path)
+            continue
         yield from found
 
 
@@ -147,11 +154,17 @@ def parted(
     from scopelint.suppress import settled as by_comment
 
     found = {finding.site.path for finding in findings}
-    texts = {
-        files.absolute(path): files.text(path)
-        for path in files.commented
-        if (path in files.project.selected or files.absolute(path) in found)
-        and not files.is_provider(path)
-        and files.facts(path) is not None
-    }
+    texts: dict[str, str] = {}
+    for path in files.commented:
+        is_asked = (
+            (path in files.project.selected or files.absolute(path) in found)
+            and not files.is_provider(path)
+            and files.facts(path) is not None
+        )
+        if not is_asked:
+            continue
+        try:
+            texts[files.absolute(path)] = files.text(path)
+        except (SyntaxError, UnicodeDecodeError):
+            files.note_change(path)
     return by_comment(findings, texts, files.project.root)

@@ -165,6 +165,13 @@ class Files:
 
         self.failures[path] = failure_of(self.absolute(path), error)
 
+    def note_change(self, path: str) -> None:
+        """Note that a file is not what its facts were taken from."""
+        from scopelint.model import Failure, FailureKind
+
+        why = "it has changed since it was read"
+        self.failures[path] = Failure(self.absolute(path), FailureKind.UNREADABLE, why)
+
     def facts(self, path: str) -> ModuleFacts | None:
         """Return the facts of a file, or ``None`` after noting why it has none."""
         if path not in self._facts:
@@ -315,7 +322,12 @@ class Files:
         return changed
 
     def _encoded(self, path: str, text: str) -> bytes:
-        return source.encode(text, self._read(path) or b"" if path in self.project.files else b"")
+        like = self._read(path) or b"" if path in self.project.files else b""
+        try:
+            return source.encode(text, like)
+        except SyntaxError:
+            # It declares another encoding since it was read; then it is not written either.
+            return text.encode()
 
     def text_of(self, path: str) -> str | None:
         """Return the text of a file, ``None`` if there is none."""

@@ -148,6 +148,7 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
         texts.update({files.absolute(path): text for path, text in done.texts.items()})
         left = (finding for finding in done.state.findings if files.is_on(finding))
         silenced = (one for one in done.state.suppressed if files.is_on(one.finding))
+        files.failures.update(first[0].failures)
         last = files.with_texts(done.texts)
         failures = last.unread([*last.seeds, *last.project.named])
         rest = Outcome(tuple(left), tuple(silenced), failures)

@@ -82,14 +82,18 @@ def _contents(change: Change) -> tuple[bytes, bytes | None]:
     """
     with _told(change.path):
         raw = read(change.path) if os.path.lexists(change.path) else None
-    new = encode(change.after, raw or b"")
+    try:
+        new = encode(change.after, raw or b"")
+        before = None if raw is None else decode(raw)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise _not_written(change.path, _HAS_CHANGED) from error
     if raw == new:
         return new, raw
     if change.before is None:
         if raw is not None:
             raise _not_written(change.path, _IS_THERE)
         return new, None
-    if raw is None or decode(raw) != change.before:
+    if raw is None or before != change.before:
         raise _not_written(change.path, _HAS_CHANGED)
     return new, raw
 
