@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import libcst as cst
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ LIFESPAN = "_lifespan"
 KEPT = "_lifespan_manager"
 
 _Statement = cst.BaseStatement
+_FUNCTIONS = (cst.FunctionDef, cst.Lambda)
 
 
 class Forwarded(Record, frozen=True):
@@ -53,6 +54,18 @@ def driven(tree: Tree, scope: Forwarded) -> tuple[Rewritten, Leaving]:
     codemod = _Lifespan(tree, scope)
     changed = commented(tree, tree.changed(codemod.changes()), codemod.enter)
     return Rewritten(changed, codemod.imports), codemod.leaving
+
+
+def variables_in(tree: Tree, number: int) -> Mapping[str, bool]:
+    """Return the variables in a function, and whether each occurs in one that is inside it."""
+    found: dict[str, bool] = {}
+    function = tree.body(number)
+    for node in tree.lying_in({number}):
+        if isinstance(node, cst.Name) and not tree.is_no_variable(node):
+            inside = [outer for outer in tree.around(node) if isinstance(outer, _FUNCTIONS)]
+            if function in inside:
+                found[node.value] = found.get(node.value, False) or inside[0] is not function
+    return found
 
 
 class _Lifespan:

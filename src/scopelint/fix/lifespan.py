@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import libcst as cst
 from msgspec.structs import replace
 
 from scopelint import facts
 from scopelint.codemods import RefusedError
-from scopelint.codemods.lifespan import KEPT, LIFESPAN, Forwarded, driven
+from scopelint.codemods.lifespan import KEPT, LIFESPAN, Forwarded, driven, variables_in
 from scopelint.codemods.trees import Tree
 from scopelint.facts import Expression, Frame
 from scopelint.fix.entries import anchor_of, entered
@@ -27,7 +24,6 @@ MIXED = "let anyio's mix-in drive a generator whose block holds the scope"
 TOLD = "an error in the body now reaches the scope, and arrives in an `ExceptionGroup`"
 ANSWERED = "a cancellation of the scope itself now ends at the block"
 WRAPPED = "an error in the set-up or the clean-up now arrives in an `ExceptionGroup`"
-_FUNCTIONS = (cst.FunctionDef, cst.Lambda)
 # The first release of anyio with mix-ins.
 MIXINS = (4, 10)
 # Bases that say nothing of how an exit method is to be declared, or say it as we do.
@@ -174,7 +170,7 @@ def _check_scopes(workspace: Workspace, tree: Tree, enter: FrameRef, leave: Fram
     if [each.name for each in first] != [each.name for each in second]:
         raise RefusedError(f"the methods call their object differently {_at(workspace, leave)}")
     bound = {ref: _bound(frame) for ref, frame in frames.items()}
-    used = {ref: _used(tree, ref.frame) for ref in frames}
+    used = {ref: variables_in(tree, ref.frame) for ref in frames}
     for ref, other in ((enter, leave), (leave, enter)):
         declared = {*frames[ref].global_names, *frames[ref].nonlocal_names}
         for name in sorted((bound[ref] | declared) & used[other].keys()):
@@ -195,18 +191,6 @@ def _bound(frame: Frame) -> frozenset[str]:
     stored = (event.target for event in frame.events if isinstance(event, facts.StoreEvent))
     names = {target.id for target in stored if isinstance(target, facts.Name)}
     return frozenset(names.difference(frame.global_names, frame.nonlocal_names))
-
-
-def _used(tree: Tree, number: int) -> Mapping[str, bool]:
-    """Return the variables in a function, and whether each occurs in one that is inside it."""
-    found: dict[str, bool] = {}
-    function = tree.body(number)
-    for node in tree.lying_in({number}):
-        if isinstance(node, cst.Name) and not tree.is_no_variable(node):
-            inside = [outer for outer in tree.around(node) if isinstance(outer, _FUNCTIONS)]
-            if function in inside:
-                found[node.value] = found.get(node.value, False) or inside[0] is not function
-    return found
 
 
 def _stores(workspace: Workspace, ref: FrameRef, name: str) -> bool:
