@@ -70,7 +70,7 @@ class Answers:
             result = answer()
             for _ in range(MAX_ROUNDS):
                 is_settled = key not in self._assumed or self._assumed[key] == result
-                if self._low < depth:
+                if depth and self._low < depth:
                     # It lies in the circle of another, which asks again.
                     if not is_settled:
                         self._next[key] = result
@@ -85,7 +85,7 @@ class Answers:
         finally:
             del self._active[key]
             self._assumed.pop(key, None)
-            if self._low >= depth:
+            if self._low >= depth or not depth:
                 _shorten(self._next, heads)
                 self._has_changed = False
             self._has_changed |= has_changed
