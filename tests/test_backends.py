@@ -182,6 +182,11 @@ def test_an_application_on_asyncio_is_told_once_how_to_say_so(
         ("tasks.append(asyncio.create_task(f()))", False),
         ("gather(a, create_task(f()))", False),
         ("x.async_create_task(f())", False),
+        ("[create_task(f(x)) for x in y]", True),
+        ("{a(), asyncio.create_task(f())}", False),
+        ("a, asyncio.create_task(f())", True),
+        ("x = [create_task(f())]", False),
+        ("wait([create_task(f())])", False),
     ],
 )
 def test_a_statement_is_told_from_a_call_whose_value_is_used(text: str, is_found: bool) -> None:

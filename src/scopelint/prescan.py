@@ -300,6 +300,11 @@ _RENAMED = re.compile(rb"\s+as\b")
 _LINE_END = re.compile(rb"\s*$", re.MULTILINE)
 _ASSIGNED = re.compile(rb"=\s*[\w.]*\Z")
 _SELF = re.compile(rb"\bself\.\Z")
+# Where `self` is an object that no method was given, and what all of that has in it.
+_OTHER_SELF = re.compile(
+    rb"^[ \t]*self[ \t]*(?::[^=\n]*)?=(?!=)|\b(?:as|for)[ \t]+self\b|\bself[ \t]*:=", re.MULTILINE
+)
+_SIGNS_OF_OTHER_SELF = (b"self =", b"self=", b"self:", b"self :", b"as self", b"for self")
 _IMPORTED = re.compile(rb"\b(?:from|import)\b.*\Z", re.DOTALL)
 _PACKAGE = re.compile(rb"[ \t]*(?:from|import)[ \t]+[\w.]*\Z")
 _CONTINUED = re.compile(rb"\\\r?\n\Z")
@@ -311,8 +316,11 @@ _GLOBAL = re.compile(rb"\bglobal\b[^\n]*")
 # What stands before a name that is not bound, and behind one.
 _UNBOUND_AFTER = frozenset({b".", b"@", b'"', b"'"})
 _UNBOUND_BEFORE = frozenset({b".", b"(", b"["})
-# What stands before a call whose value is used: `=`, `return`, another call.
-_USED = re.compile(rb"(?:[^=!<>]=|\b(?:return|await|yield)|\w\(|[,\[{])\s*[\w.]*\Z")
+# What stands before a call whose value is used: `=`, `return`, another call; a list, set or tuple
+# may be a statement itself.
+_USED = re.compile(rb"(?:[^=!<>]=|\b(?:return|await|yield)|\w\()\s*[\w.]*\Z")
+_IN_DISPLAY = re.compile(rb"[,\[{(]\s*[\w.]*\Z")
+_USES_DISPLAY = re.compile(rb"[^=!<>]=(?!=)|\b(?:return|await|yield|in)\b|\w[\[(]|:")
 # No class names bases over more bytes than this.
 _CLASS_HEAD = 10_000
 # A dotted name before the word is not longer than this.
@@ -328,9 +336,17 @@ def _is_stored(raw: bytes, start: int, end: int) -> bool:
     if raw[start - 1 : start] != b".":
         return False
     before = max(0, start - _BEFORE)
-    if _STORED.match(raw, end) and not _SELF.search(raw, max(0, start - 6), start):
-        return True
+    if _STORED.match(raw, end):
+        is_own = _SELF.search(raw, max(0, start - 6), start) is not None
+        if not is_own or _binds_self(raw):
+            return True
     return raw.find(b"as", before, start) >= 0 and _BOUND.search(raw, before, start) is not None
+
+
+def _binds_self(raw: bytes) -> bool:
+    """Say whether a file gives the name ``self`` to anything."""
+    has_sign = any(sign in raw for sign in _SIGNS_OF_OTHER_SELF)
+    return has_sign and _OTHER_SELF.search(raw) is not None
 
 
 def _is_own_stored(raw: bytes, start: int, end: int) -> bool:
@@ -415,7 +431,10 @@ def _is_statement(raw: bytes, start: int, end: int) -> bool:
     if _RENAMED.match(raw, end):
         return True
     line = raw.rfind(b"\n", 0, start) + 1
-    return _USED.search(raw, max(line, start - _BEFORE), start) is None
+    before = raw[max(line, start - _BEFORE) : start]
+    if _USED.search(before):
+        return False
+    return not (_IN_DISPLAY.search(before) and _USES_DISPLAY.search(before))
 
 
 _LOOKS = {

@@ -29,9 +29,8 @@ class DroppedTask(Rule):
         """Yield the calls that start a task and throw it away."""
         if not project.backends.have_loops:
             return
-        # A statement may also be a list of calls; under another name they are statements, too.
-        looks = [(name, look) for name in _NAMES for look in (Look.CALL, Look.STATEMENT)]
-        paths = {path for look in looks for path in project.modules.mentioned(*look)}
+        look = Look.STATEMENT
+        paths = {path for name in _NAMES for path in project.modules.mentioned(name, look)}
         modules = [m for path in sorted(paths) if (m := project.modules.facts(path)) is not None]
         uses = [use for module in modules for use in project.asyncio_uses.dropped(module)]
         reported = _reported(project, {Place(use.where.path, use.span) for use in uses})
