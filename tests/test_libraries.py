@@ -15,8 +15,10 @@ from types import ModuleType
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from scopelint.libraries import ERRORS
 from scopelint.libraries.asyncio import ASYNCIO
 from scopelint.libraries.carriers import CARRIERS
+from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
 
 TOP_MODULES = sorted({path.partition(".")[0] for path in CARRIERS})
 
@@ -40,6 +42,20 @@ def test_every_public_path_of_a_carrier_is_in_the_table(top_module: str) -> None
         if not name.startswith("_") and any(value is carrier for carrier in carriers)
     }
     assert found == {path for path in known if is_in_installed_release(path)}
+
+
+@pytest.mark.parametrize("path", sorted(ERRORS))
+def test_an_exception_of_a_library_is_no_cancellation(path: str) -> None:
+    error = value_at(path)
+    assert isinstance(error, type)
+    assert issubclass(error, Exception)
+
+
+@pytest.mark.parametrize("path", sorted(path for path in FIELD_MAKERS if "pydantic" in path))
+def test_what_makes_a_field_takes_a_factory(path: str) -> None:
+    maker = value_at(path)
+    assert inspect.isfunction(maker)
+    assert FIELD_FACTORIES & inspect.signature(maker).parameters.keys()
 
 
 def test_every_entry_names_the_library_of_its_scope() -> None:

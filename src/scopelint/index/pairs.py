@@ -14,8 +14,8 @@ from scopelint.index.infer import Inference
 from scopelint.index.lifetimes import Act, Lifetimes, Operation
 from scopelint.index.objects import ObjectKey, render
 from scopelint.index.stores import self_name
-from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Where
-from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, SUPPRESSING
+from scopelint.index.values import Callable, Class, External, FrameRef, Instance, Value, Where
+from scopelint.libraries import ENTER_METHODS, ERRORS, EXIT_METHODS, SUPPRESSING
 from scopelint.model import Record, ScopeKind, Span
 
 # How many calls deep a function is searched for what can fail in it.
@@ -310,10 +310,20 @@ class Pairs:
         """Say whether an ``except`` may catch a cancellation, which is no `Exception`."""
         if isinstance(caught, facts.Display):
             return any(self._catches_cancellation(part, where) for part in caught.elements)
-        names = [v.name for v in self._inference.values(caught, where) if isinstance(v, External)]
-        kinds = [getattr(builtins, name.removeprefix("builtins."), None) for name in names]
-        known = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
-        return not known or len(known) < len(kinds)
+        values = self._inference.values(caught, where)
+        return not values or not all(map(self._is_error, values))
+
+    def _is_error(self, value: Value) -> bool:
+        """Say whether a value is a class of exceptions that is derived from `Exception`."""
+        match value:
+            case External(name=name):
+                kind = getattr(builtins, name.removeprefix("builtins."), None)
+                return name in ERRORS or (isinstance(kind, type) and issubclass(kind, Exception))
+            case Class(ref=ref):
+                lineage = self._inference.classes.lineage(ref)
+                return any(isinstance(b, str) and self._is_error(External(b)) for b in lineage)
+            case _:
+                return False
 
     def _suppresses(self, manager: Expression, where: Where) -> bool:
         values = self._inference.values(manager, where)

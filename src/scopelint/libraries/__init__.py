@@ -13,6 +13,7 @@ __all__ = [
     "CANCEL_ANSWERS",
     "CARRIERS",
     "ENTER_METHODS",
+    "ERRORS",
     "EXIT_METHODS",
     "EXPECTING",
     "GENERATOR_MANAGERS",
@@ -154,6 +155,18 @@ EXPECTING: frozenset[str] = frozenset(
 # Context managers that end an exception.
 SUPPRESSING: frozenset[str] = frozenset(
     {"contextlib.suppress", "contextlib2.suppress", "exceptiongroup.suppress"}
+)
+
+# Exceptions of the libraries that are derived from `Exception`, as no cancellation is.
+ERRORS: frozenset[str] = frozenset(
+    {
+        *("anyio.BrokenResourceError", "anyio.BusyResourceError", "anyio.ClosedResourceError"),
+        *("anyio.DelimiterNotFound", "anyio.EndOfStream", "anyio.IncompleteRead"),
+        *("anyio.WouldBlock", "trio.BrokenResourceError", "trio.BusyResourceError"),
+        *("trio.ClosedResourceError", "trio.EndOfChannel", "trio.TooSlowError", "trio.WouldBlock"),
+        *("asyncio.TimeoutError", "asyncio.IncompleteReadError", "asyncio.InvalidStateError"),
+        *("asyncio.QueueEmpty", "asyncio.QueueFull"),
+    }
 )
 
 

@@ -73,7 +73,12 @@ CASTS: frozenset[str] = frozenset({"typing.cast", "typing_extensions.cast"})
 PARTIALS: frozenset[str] = frozenset({"functools.partial"})
 # Calls that declare a field of a class, and the keywords that say how its value is made.
 FIELD_MAKERS: frozenset[str] = frozenset(
-    {"dataclasses.field", "attrs.field", "attr.ib", "attr.field", "attrs.Factory", "attr.Factory"}
+    {
+        *("dataclasses.field", "attrs.field", "attr.ib", "attr.field"),
+        *("attrs.Factory", "attr.Factory"),
+        *("pydantic.Field", "pydantic.fields.Field"),
+        *("pydantic.PrivateAttr", "pydantic.fields.PrivateAttr"),
+    }
 )
 FIELD_FACTORIES: frozenset[str] = frozenset({"default_factory", "factory"})
 PROPERTIES: frozenset[str] = frozenset(
