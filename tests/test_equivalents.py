@@ -227,6 +227,26 @@ def test_the_equivalent_is_written_into_the_statement(
             "`acquire` is used, which anyio has not",
         ),
         (
+            "semaphore = asyncio.Semaphore()\nasync with semaphore:\n    await job()",
+            "3.11",
+            "anyio's semaphore must be given its value",
+        ),
+        (
+            "semaphore = asyncio.Semaphore(2)\nsemaphore.locked()",
+            "3.11",
+            "`locked` is used, which anyio has not",
+        ),
+        (
+            "lock = asyncio.Lock()\nasync with lock:\n    yield",
+            "3.11",
+            "the generator waits at a `yield` with it acquired",
+        ),
+        (
+            "lock = asyncio.Lock()\ntry:\n    t()\nfinally:\n    async with lock:\n        t()",
+            "3.11",
+            "anyio's is not acquired where a cancellation cleans up",
+        ),
+        (
             "lock = asyncio.Lock()\nawait job(lock)",
             "3.11",
             "`lock` is used in a way that cannot be followed",
@@ -303,7 +323,14 @@ class Client:
         ("unknown.get(1)", False),
     ],
 )
-@pytest.mark.parametrize("start", ["await asyncio.gather({})", "asyncio.ensure_future({})"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "await asyncio.gather({})",
+        "asyncio.ensure_future({})",
+        "client.task = asyncio.ensure_future({})",
+    ],
+)
 @pytest.mark.parametrize("block", ["if unknown:", "async with anyio.create_task_group() as tg:"])
 def test_what_may_be_no_coroutine_is_not_started(
     tmp_path: Path, called: str, is_refused: bool, start: str, block: str

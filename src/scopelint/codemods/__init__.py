@@ -29,7 +29,11 @@ class Import(Record, frozen=True, order=True):
 
 
 class Rewritten(Record, frozen=True):
-    """The new tree of one file, before its imports are set right, and what it now needs."""
+    """The new tree of one file, before its imports are set right, and what it now needs.
+
+    ``is_bounded`` says that rule F has changed what a ``finally`` awaits.
+    """
 
     module: cst.Module
     imports: frozenset[Import] = field(default_factory=frozenset)
+    is_bounded: bool = False

@@ -8,8 +8,7 @@ from typing import NoReturn
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
-from scopelint.codemods.mentions import partner
-from scopelint.codemods.owner import renamed
+from scopelint.codemods.mentions import partner, renamed
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -78,7 +77,8 @@ def detached(tree: Tree, kept: Tasks, running: Cancellable, helper: str) -> Rewr
     imports |= needed_imports(shields)
     if codemod.is_anyio_needed:
         imports.add(Import("anyio"))
-    return Rewritten(tree.changed({**shields, **codemod.changes}), frozenset(imports))
+    changed = tree.changed({**shields, **codemod.changes})
+    return Rewritten(changed, frozenset(imports), is_bounded=bool(shields))
 
 
 def check_arguments(tree: Tree, start: cst.Call) -> None:

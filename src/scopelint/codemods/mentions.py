@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 
 import libcst as cst
@@ -38,6 +39,13 @@ def verdict(
 def spoken(names: Iterable[tuple[int, str]], attributes: Collection[str]) -> Collection[str]:
     """Return the words without one of which no code can name an object."""
     return {*attributes, *(text for _, text in names if "." not in text)}
+
+
+def renamed(text: str, names: Collection[str], new: str) -> str:
+    """Replace whole dotted names in the text of an annotation."""
+    if not names:
+        return text
+    return re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, names))})(?![\w.])", new, text)
 
 
 def is_tested(tree: Tree, node: cst.CSTNode) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NoReturn
 
 import libcst as cst
 
 from scopelint.codemods import Import, Rewritten
-from scopelint.codemods.mentions import check_string, is_tested, partner, spoken, verdict
+from scopelint.codemods.mentions import check_string, is_tested, partner, renamed, spoken, verdict
 from scopelint.codemods.shield import Cancellable, bounded, needed_imports
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.facts import Anchor
@@ -46,7 +45,8 @@ def owned(tree: Tree, kept: Kept, children: Cancellable, helper: str) -> Rewritt
     imports = set(needed_imports(shields))
     if codemod.is_named:
         imports.add(Import(helper, OWNER, is_own=True))
-    return Rewritten(tree.changed({**shields, **codemod.changes}), frozenset(imports))
+    changed = tree.changed({**shields, **codemod.changes})
+    return Rewritten(changed, frozenset(imports), is_bounded=bool(shields))
 
 
 def enters(tree: Tree, kept: Kept) -> bool:
@@ -333,13 +333,6 @@ class _Owner:
 
     def _refuse(self, sentence: str, node: cst.CSTNode) -> NoReturn:
         raise self._tree.refused(sentence, node)
-
-
-def renamed(text: str, names: Collection[str], new: str) -> str:
-    """Replace whole dotted names in the text of an annotation."""
-    if not names:
-        return text
-    return re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, names))})(?![\w.])", new, text)
 
 
 def _error_of(call: cst.Call) -> str | None:

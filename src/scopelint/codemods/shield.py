@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import libcst as cst
 
-from scopelint.codemods import Import, Rewritten
+from scopelint.codemods import Import
 from scopelint.codemods.trees import Change, Tree, spelled
 from scopelint.model import Record
 
 # How long a cancelled task may still wait; without a bound a full buffer would hang its owner.
 SECONDS = 5
-_ANYIO = Import("anyio")
 _SHIELDS = frozenset({"move_on_after", "fail_after", "move_on_at", "fail_at", "CancelScope"})
 
 
@@ -52,15 +51,10 @@ def needed_imports(changes: Mapping[cst.CSTNode, Change]) -> frozenset[Import]:
     """Return what the changed code names."""
     found: set[Import] = set()
     if changes:
-        found.add(_ANYIO)
+        found.add(Import("anyio"))
     if _without_waiting in changes.values():
         found.add(Import("contextlib", "suppress"))
     return frozenset(found)
-
-
-def has_shields(rewritten: Rewritten) -> bool:
-    """Say whether a file in which groups get owners has changed `finally` blocks."""
-    return _ANYIO in rewritten.imports
 
 
 def _waiting(block: cst.BaseSuite) -> Iterator[cst.BaseStatement]:

@@ -12,7 +12,14 @@ from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.handle import CONTAINER_METHODS, HANDLE, SPAWN, Tasks, detached
 from scopelint.facts import Anchor, AnchorKind, CallEvent, Expression, ModuleFacts, StoreEvent
 from scopelint.fix.helper import helper_for
-from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
+from scopelint.fix.mentions import (
+    cancellable,
+    check_awaitable,
+    functions,
+    spellings,
+    verdicts,
+    with_bound,
+)
 from scopelint.fix.workspace import Plan, Workspace, expressions
 from scopelint.index.objects import Home, ObjectKey
 from scopelint.index.values import Callable as Function
@@ -63,7 +70,8 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         result = detached(tree, known, shields, helper.module)
         if result.module is not tree.module:
             rewritten[path] = result
-    return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, EFFECT)
+    effect = with_bound(EFFECT, rewritten.values())
+    return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, effect)
 
 
 @dataclass(slots=True)
@@ -92,6 +100,7 @@ class _Unit:
             event = self.module.frames[use.where.frame].events[use.where.event]
             assert isinstance(event, CallEvent)
             if index.asyncio_uses.starts_task(event.call, use.where):
+                check_awaitable(self.workspace, use)
                 self.starts[use.anchor] = (event.call, use.where)
             elif use.name in LOOP_MAKERS:
                 self.loops.add(use.anchor)

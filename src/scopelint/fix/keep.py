@@ -9,7 +9,7 @@ from scopelint.codemods.keep import grouped, held
 from scopelint.facts import Attribute, Call, CallEvent, ModuleFacts
 from scopelint.fix.handle import EFFECT, TITLE
 from scopelint.fix.helper import helper_for
-from scopelint.fix.mentions import check_coroutine
+from scopelint.fix.mentions import check_awaitable
 from scopelint.fix.patches import check_replaced
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.asyncio_uses import Use
@@ -40,7 +40,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     group = uses.group_around(where)
     assert group is not None
     name, library = group
-    _check_awaitable(workspace, use)
+    check_awaitable(workspace, use)
     rewritten = grouped(tree, use.anchor, name, is_anyio=library == "anyio")
     title = f"let the task group `{name}` start the task"
     return Plan(title, Applicability.UNSAFE, {where.path: rewritten}, effect=IN_GROUP)
@@ -62,7 +62,7 @@ def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence
     for use in detached:
         if not _is_running(workspace, use):
             raise workspace.refused(_NO_LOOP, use.where)
-        _check_awaitable(workspace, use)
+        check_awaitable(workspace, use)
     kept = [use.anchor for use in ungrouped if use not in detached]
     tree, is_quoted = workspace.tree(module.path), workspace.settings.target_version < (3, 9)
     check_replaced(workspace, module.path, {use.name for use in ungrouped if use not in detached})
@@ -75,15 +75,6 @@ def _without_groups(workspace: Workspace, module: ModuleFacts, dropped: Sequence
     rewritten = held(tree, kept, anchors, helper.module, is_quoted=is_quoted)
     title = f"{TITLE}, and keep the others in a set" if kept else TITLE
     return Plan(title, Applicability.UNSAFE, {module.path: rewritten}, helper.created, EFFECT)
-
-
-def _check_awaitable(workspace: Workspace, use: Use) -> None:
-    """Refuse a task that may be made of another awaitable; `create_task` takes coroutines alone."""
-    event = workspace.index.modules.frame(use.where.ref).events[use.where.event]
-    assert isinstance(event, CallEvent)
-    for argument in event.call.arguments[:1]:
-        if not use.name.endswith(".create_task"):
-            check_coroutine(workspace, argument, use.where)
 
 
 def _is_running(workspace: Workspace, use: Use) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from scopelint import facts
-from scopelint.codemods import RefusedError
-from scopelint.codemods.shield import Cancellable
+from scopelint.codemods import RefusedError, Rewritten
+from scopelint.codemods.shield import SECONDS, Cancellable
 from scopelint.facts import BlockKind, Expression, FrameKind, ModuleFacts
 from scopelint.fix.workspace import Workspace, expressions
 from scopelint.index import flow
+from scopelint.index.asyncio_uses import Use
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.values import Callable as Function
 from scopelint.index.values import Class, External, FrameRef, Where
@@ -17,6 +18,9 @@ from scopelint.model import Span
 
 _COROUTINES = frozenset({"typing.Coroutine", "collections.abc.Coroutine", "types.CoroutineType"})
 _REPEATED = frozenset({BlockKind.LOOP, BlockKind.COMPREHENSION, BlockKind.DEFERRED})
+_BOUNDED = (
+    f"what such a task awaits in a `finally` is given {SECONDS} seconds, even if nothing cancels it"
+)
 _MEMORY_STREAMS = frozenset({"anyio.create_memory_object_stream"})
 
 
@@ -112,6 +116,15 @@ def check_coroutine(workspace: Workspace, expression: Expression, where: Where) 
             raise RefusedError(f"what `{name}` gives may be no coroutine ({where.path}:{line})")
 
 
+def check_awaitable(workspace: Workspace, use: Use) -> None:
+    """Refuse a task that may be made of another awaitable; `create_task` takes coroutines alone."""
+    event = workspace.index.modules.frame(use.where.ref).events[use.where.event]
+    assert isinstance(event, facts.CallEvent)
+    for argument in event.call.arguments[:1]:
+        if not use.name.endswith(".create_task"):
+            check_coroutine(workspace, argument, use.where)
+
+
 def _gives_coroutine(workspace: Workspace, ref: FrameRef) -> bool:
     """Say whether a function is a coroutine function, or annotated to give a coroutine."""
     frame = workspace.index.modules.frame(ref)
@@ -120,6 +133,11 @@ def _gives_coroutine(workspace: Workspace, ref: FrameRef) -> bool:
     returns = frame.returns.base if isinstance(frame.returns, facts.Subscript) else frame.returns
     values = workspace.index.inference.values(returns, Where(ref.path, frame.parent, -1))
     return any(isinstance(value, External) and value.name in _COROUTINES for value in values)
+
+
+def with_bound(effect: str, rewritten: Iterable[Rewritten]) -> str:
+    """Return the effect of a fix, with that of rule F where the fix needs it."""
+    return f"{effect}; {_BOUNDED}" if any(each.is_bounded for each in rewritten) else effect
 
 
 def cancellable(workspace: Workspace, path: str, frames: Collection[int]) -> Cancellable:

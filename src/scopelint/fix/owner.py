@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from scopelint import facts
 from scopelint.codemods import RefusedError, Rewritten
 from scopelint.codemods.owner import OWNER, Kept, enters, owned
-from scopelint.codemods.shield import SECONDS, has_shields
 from scopelint.facts import Anchor, AnchorKind, CallEvent, ModuleFacts
 from scopelint.fix.helper import helper_for
-from scopelint.fix.mentions import cancellable, functions, spellings, verdicts
+from scopelint.fix.mentions import cancellable, functions, spellings, verdicts, with_bound
 from scopelint.fix.workspace import Plan, Workspace
 from scopelint.index.objects import Home, ObjectKey
 from scopelint.index.values import FrameRef, Where
@@ -22,9 +21,6 @@ TITLE = "let a task of its own hold the group (`OwnedTaskGroup`)"
 EFFECT = (
     "an error in a background task is logged at once and raised by the closing call; it no longer "
     "cancels the task that started the group"
-)
-BOUNDED = (
-    f"what such a task awaits in a `finally` is given {SECONDS} seconds, even if nothing cancels it"
 )
 
 
@@ -65,7 +61,7 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
         raise RefusedError(f"where `{key.name}` is made was not found")
     if not is_entered:
         raise RefusedError(f"nothing enters `{key.name}`")
-    effect = f"{EFFECT}; {BOUNDED}" if any(map(has_shields, rewritten.values())) else EFFECT
+    effect = with_bound(EFFECT, rewritten.values())
     return Plan(TITLE, Applicability.UNSAFE, rewritten, helper.created, effect)
 
 
