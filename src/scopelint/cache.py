@@ -153,10 +153,6 @@ class ProjectMemory:
 
         return from_bytes(raw)
 
-    def has_facts(self, path: str) -> bool:
-        """Say whether the facts of a file are known."""
-        return path not in self._changed and self._entry_of(path).length > 0
-
     def keep(self, path: str, facts: ModuleFacts | bytes) -> None:
         """Remember the facts of a file, which may be bytes already."""
         if self._file is not None and self._entries.get(path) is not None:

@@ -12,7 +12,6 @@ from scopelint.clock import Clock, Stage
 from scopelint.config import ProjectSettings, Settings
 from scopelint.prescan import FIRST_LOOKS, Look, Mark, Words, finds, is_plain, may_matter
 from scopelint.sifting import FEW, Sifted, Sifter
-from scopelint.workers import spread
 
 if TYPE_CHECKING:
     # A run over files that cannot matter needs none of them.
@@ -58,7 +57,6 @@ class Files:
         self.failures: dict[str, Failure] = {}
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
-        self._sizes: dict[str, int] = {}
         self._written = Words()
         self._searches = 0
         self._facts: dict[str, ModuleFacts | None] = {}
@@ -140,7 +138,6 @@ class Files:
         return self._learn(path, self._sifter.sifted(path, raw))
 
     def _learn(self, path: str, sifted: Sifted) -> Mark:
-        self._sizes[path] = sifted.size
         self.clock.count(Stage.READING, sifted.size)
         self._written.take(path, sifted.words, is_whole=sifted.is_whole)
         self.memory.learn(path, sifted.entry)
@@ -199,35 +196,6 @@ class Files:
             return None
         self.memory.keep(path, found)
         return found
-
-    def extracting(self, jobs: int) -> Iterator[tuple[str, bytes]]:
-        """Let processes read the facts of the files that will all be asked for, from now on."""
-        sizes = {path: self._sizes[path] for path in self.seeds if self._is_to_be_read(path)}
-        if not sizes:
-            return iter(())
-        # Otherwise each process would import it.
-        import scopelint.extract  # noqa: F401
-
-        return spread(self._extracted_bytes, sizes, jobs)
-
-    def take(self, extracted: Iterable[tuple[str, bytes]]) -> None:
-        """Keep the facts that processes have read."""
-        from scopelint.facts import from_bytes
-
-        for path, raw in extracted:
-            self.clock.count(Stage.EXTRACTION, self._sizes[path])
-            self.memory.use(path)
-            self._facts[path] = from_bytes(raw)
-            self.memory.keep(path, raw)
-
-    def _is_to_be_read(self, path: str) -> bool:
-        return path in self._sizes and path not in self._facts and not self.memory.has_facts(path)
-
-    def _extracted_bytes(self, path: str) -> bytes | None:
-        from scopelint.facts import to_bytes
-
-        found = self._extracted(path)
-        return None if found is None else to_bytes(found)
 
     def _is_reported(self, path: str, raw: bytes) -> bool:
         if path in self.project.named or may_matter(raw):

@@ -124,7 +124,7 @@ class Bindings:
 
     def __init__(self, module: ModuleFacts) -> None:
         self._module = module
-        self._own: dict[int, dict[str, list[int]]] = {}
+        self._own: dict[int, dict[str, tuple[int, ...]]] = {}
         self._inner: dict[tuple[int, str], list[tuple[int, int]]] = {}
         # What a frame binds in one around it, by `global` and `nonlocal`.
         self._outer: dict[tuple[int, str], list[tuple[int, int]]] = {}
@@ -142,7 +142,7 @@ class Bindings:
             if isinstance(event := events[position], StoreEvent) and isinstance(event.value, Symbol)
         ]
 
-    def _bound_in(self, number: int) -> dict[str, list[int]]:
+    def _bound_in(self, number: int) -> dict[str, tuple[int, ...]]:
         """Return the events of a frame that bind names in it, by name."""
         known = self._own.get(number)
         if known is not None:
@@ -158,7 +158,7 @@ class Bindings:
             if blocks[event.block].kind in INNER_BLOCKS:
                 self._inner.setdefault((number, name), []).append((position, event.block))
             elif name not in elsewhere:
-                found.setdefault(name, []).append(position)
+                found[name] = (*found[name], position) if name in found else (position,)
         return found
 
     def _bind_outside(self, number: int) -> None:

@@ -156,14 +156,6 @@ def opened(
     with steps.clock.during(Stage.READING):
         for _ in files.sift(ahead):
             steps.step()
-    if not files.seeds:
-        return files
-    extracted = files.extracting(config.jobs)
-    # While processes read, this one loads what comes after.
-    with steps.clock.during(Stage.LOADING):
-        import scopelint.analysis  # noqa: F401
-    with steps.clock.during(Stage.EXTRACTION):
-        files.take(extracted)
     return files
 
 

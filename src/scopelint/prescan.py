@@ -7,7 +7,7 @@ import itertools
 import re
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 # Every finding has one of these in the file of one of its decisive sites: a hand-made enter or
 # exit, a stack that is filled or closed, a group that is made. What such a file refers to in
@@ -189,6 +189,9 @@ class Words:
         other._text = self._text.copy()
         other._paths, other._starts = self._paths.copy(), self._starts.copy()
         other._latest, other._whole = self._latest.copy(), self._whole.copy()
+        if self._numbers is not None:
+            copies = ((word, numbers.copy()) for word, numbers in self._numbers.items())
+            other._numbers = defaultdict(list, copies)
         return other
 
     def learn(self, path: str, raw: bytes, *, is_whole: bool = True) -> None:
@@ -200,10 +203,11 @@ class Words:
         (self._whole.add if is_whole else self._whole.discard)(path)
         self._latest[path] = len(self._paths)
         if self._numbers is not None:
-            self._number(words, len(self._paths))
+            self._number(self._numbers, words, len(self._paths))
+        else:
+            self._starts.append(len(self._text))
+            self._text += b" %b \n" % words
         self._paths.append(path)
-        self._starts.append(len(self._text))
-        self._text += b" %b \n" % words
 
     def lacks(self, path: str, word: bytes) -> bool:
         """Say whether it is not known of a file whether it has a word."""
@@ -212,23 +216,22 @@ class Words:
     def having(self, word: bytes, *, is_one_of_many: bool = False) -> Iterator[str]:
         """Yield the files that have a word; if many will be asked for, they get an index now."""
         self._searches += 1
-        is_indexed = is_one_of_many or self._searches >= _FEW_SEARCHES
-        for number in (self._indexed if is_indexed else self._search)(word):
+        if self._numbers is None and (is_one_of_many or self._searches >= _FEW_SEARCHES):
+            self._numbers = defaultdict(list)
+            for number, words in enumerate(bytes(self._text).split(b"\n")):
+                self._number(self._numbers, words, number)
+            self._text.clear()
+        indexed = self._numbers
+        found = self._search(word) if indexed is None else indexed.get(word, ())
+        for number in found:
             path = self._paths[number]
             if self._latest[path] == number:
                 yield path
 
-    def _indexed(self, word: bytes) -> Iterable[int]:
-        if self._numbers is None:
-            self._numbers = defaultdict(list)
-            for number, words in enumerate(bytes(self._text).split(b"\n")):
-                self._number(words, number)
-        return self._numbers.get(word, ())
-
-    def _number(self, words: bytes, number: int) -> None:
-        assert self._numbers is not None
+    @staticmethod
+    def _number(numbers: defaultdict[bytes, list[int]], words: bytes, number: int) -> None:
         for word in words.split():
-            self._numbers[word].append(number)
+            numbers[word].append(number)
 
     def _search(self, word: bytes) -> Iterator[int]:
         wanted = b" %b " % word

@@ -19,6 +19,10 @@ MAX_DEPTH = 20
 # Conditions are asked which backend they let pass; they do not nest deeper than this.
 MAX_CONDITION = 4
 
+# `ast` makes a number anew for each node, and a name for each that has it: all files share these.
+_NUMBERS: dict[int, int] = {}
+_NAMES: dict[str, facts.Name] = {}
+
 _OPERATORS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -35,8 +39,6 @@ class Positions:
 
     def __init__(self, text: str) -> None:
         self._wide: dict[int, bytes] = {}
-        # `ast` makes a number anew for each node.
-        self._lines: dict[int, int] = {}
         if not text.isascii():
             lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             self._wide = {
@@ -49,8 +51,8 @@ class Positions:
         """Return the span of a statement or expression."""
         line, offset = node.lineno, node.col_offset
         end_line, end_offset = node.end_lineno or line, node.end_col_offset or 0
-        line = self._lines.setdefault(line, line)
-        end_line = line if end_line == line else self._lines.setdefault(end_line, end_line)
+        line = _NUMBERS.setdefault(line, line)
+        end_line = line if end_line == line else _NUMBERS.setdefault(end_line, end_line)
         if self._wide:
             offset, end_offset = self.column(line, offset), self.column(end_line, end_offset)
         return Span(line, offset, end_line, end_offset)
@@ -71,7 +73,6 @@ class ExpressionReader:
     def __init__(self, positions: Positions) -> None:
         self._positions = positions
         self._read: dict[ast.expr, tuple[Expression, int]] = {}
-        self._names: dict[str, facts.Name] = {}
         self._height = 0
 
     def read(self, node: ast.expr | None) -> Expression:
@@ -108,7 +109,7 @@ class ExpressionReader:
         if type(node) is ast.Name:  # half of all expressions
             if self._height < 1:
                 self._height = 1
-            return self._names.get(node.id) or self._named(node.id)
+            return _NAMES.get(node.id) or _named(node.id)
         known = self._read.get(node)
         if known is not None:
             expression, height = known
@@ -131,10 +132,6 @@ class ExpressionReader:
         if isinstance(node.value, str):
             return text_literal(node.value)
         return _plain_literal(repr(node.value)[:40])
-
-    def _named(self, name: str) -> facts.Name:
-        self._names[name] = named = facts.Name(name)
-        return named
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Expression:
         return facts.Attribute(self._at(node.value, depth), node.attr)
@@ -262,6 +259,11 @@ def text_literal(text: str) -> facts.Literal:
 @functools.lru_cache(maxsize=1024)
 def _plain_literal(text: str) -> facts.Literal:
     return facts.Literal(text)
+
+
+def _named(name: str) -> facts.Name:
+    _NAMES[name] = named = facts.Name(name)
+    return named
 
 
 def _is_backend(expression: Expression) -> bool:

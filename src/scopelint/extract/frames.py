@@ -199,10 +199,11 @@ class FrameReader:
             origin = ".".join([*kept, *([node.module] if node.module else [])])
             if node.level > len(parents):
                 origin = "."  # out of the top package, where no module is
+        span = self._span(node)
         for alias in node.names:
             path = origin if alias.name == "*" else f"{origin}.{alias.name}".lstrip(".")
             bound = facts.Name(alias.asname or alias.name)
-            draft.store(block, bound, facts.Symbol(path, origin), self._span(node))
+            draft.store(block, bound, facts.Symbol(path, origin), span)
 
     # --- compound statements ----------------------------------------------------------
 
