@@ -15,6 +15,7 @@ from scopelint.index.infer import Inference
 from scopelint.index.values import External, Instance, Member, Where
 from scopelint.libraries import LOOP_MAKERS
 from scopelint.libraries.asyncio import (
+    ASYNCIO_PACKAGES,
     BRIDGES,
     LOOP_RUNNERS,
     OTHER_BACKEND,
@@ -106,9 +107,11 @@ class Backends:
         own, _ = self._modules.names.own(module.path)
         if own.partition(".")[0] in BRIDGES:
             return f"`{own}` is part of what runs asyncio code on trio"
-        for _, name in _imports(module):
+        for where, name in _imports(module):
             if name in BRIDGES:
                 return f"`{name}`, which it imports, runs asyncio code on trio"
+            if name in ASYNCIO_PACKAGES and _is_always_bound(module, where):
+                return f"`{name}`, which it imports, works on asyncio alone"
         if (runner := self._runner(module)) is not None:
             return f"`{runner}` in the same file runs an asyncio loop of its own"
         return None
@@ -272,6 +275,11 @@ def _is_used(module: ModuleFacts, where: Where) -> bool:
     if not isinstance(event, StoreEvent) or event.target == facts.Name("*"):
         return True
     return count(module, event.target) > 1
+
+
+def _is_always_bound(module: ModuleFacts, where: Where) -> bool:
+    """Say whether a store is a statement of the module itself, in no block."""
+    return where.frame == 0 and module.frames[0].events[where.event].block == 0
 
 
 def _imports(module: ModuleFacts) -> Iterator[tuple[Where, str]]:

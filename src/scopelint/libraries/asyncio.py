@@ -242,3 +242,14 @@ TRIO_PACKAGES: frozenset[str] = frozenset({"trio", "sniffio"})
 # Packages that run asyncio code on trio, or beside it (tractor by `tractor.to_asyncio`): what uses
 # them is meant for both.
 BRIDGES: frozenset[str] = frozenset({"trio_asyncio", "tractor"})
+# Packages that work on asyncio alone: the newest releases of November 2026 import asyncio, and
+# neither anyio nor trio nor sniffio. Those that can be used without any loop are left out
+# (websockets, tornado), and those that have come to use anyio (aiobotocore, asyncua).
+ASYNCIO_PACKAGES: frozenset[str] = frozenset(
+    {
+        "aio_pika", "aiodocker", "aioesphomeapi", "aiofiles", "aiogram", "aiohttp", "aioice",
+        "aiokafka", "aiomqtt", "aiomysql", "aiopg", "aiormq", "aiortc", "aiosmtplib", "aiosqlite",
+        "asyncpg", "asyncssh", "bleak", "discord", "kubernetes_asyncio", "motor", "nats",
+        "slixmpp", "telegram", "telethon", "temporalio",
+    }
+)  # fmt: skip
