@@ -390,3 +390,13 @@ def test_a_comment_beside_another_site_stops_no_fix(project: Path) -> None:
     result = run(project, "fix", "--unsafe-fixes", "--select", "SCP102")
     assert result.stderr == ""
     assert "Fixed 1 finding.\n" in result.stdout
+
+
+def test_a_file_that_libcst_cannot_read_is_named(project: Path) -> None:
+    start, close = READER.split("\n    async def close")
+    (project / "reader.py").write_text(start, "utf-8")
+    user = f"from reader import Reader\n\n\nclass User(Reader):\n    async def close{close}"
+    (project / "user.py").write_text(f"{user}\nx = f'{{1:\\N{{EM DASH}}}}'\n", "utf-8")
+    (told, *_) = json.loads(run(project, "check", "--output-format", "json").stdout)
+    assert told["filename"].endswith("reader.py")
+    assert told["fix_refused"].startswith("LibCST cannot read user.py: Syntax Error @ 8:1. ")

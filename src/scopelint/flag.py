@@ -42,11 +42,12 @@ def _confirmed(text: str, nominations: Sequence[Nomination]) -> Sequence[Nominat
     wanted: dict[Anchor, list[Nomination]] = {}
     for nomination in nominations:
         wanted.setdefault(nomination.anchor, []).append(nomination)
+    path = nominations[0].place.path
     try:
-        tree = tree_of(nominations[0].place.path, text)
+        tree = tree_of(path, text)
         found = {anchor: tree.at(anchor) for anchor in wanted}
     except RecursionError as error:
-        raise UnreadableError("the file nests too deeply for a fix") from error
+        raise UnreadableError(f"{path} nests too deeply for a fix") from error
     return [
         nomination
         for anchor, node in found.items()

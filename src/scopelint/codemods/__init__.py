@@ -13,7 +13,7 @@ class RefusedError(Exception):
 
 
 class UnreadableError(Exception):
-    """LibCST cannot read a file that `ast` can; the sentence says why."""
+    """LibCST cannot read a file that `ast` can; the sentence names it and says why."""
 
 
 class Import(Record, frozen=True, order=True):

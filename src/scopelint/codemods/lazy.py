@@ -157,6 +157,7 @@ class _Part(Record, frozen=True):
 class _File:
     """A file whose bodies are parsed one by one."""
 
+    path: str
     text: str
     lines: Sequence[str]
     # What one level is indented by, and the end of a line, where LibCST is told neither.
@@ -182,8 +183,8 @@ class _File:
         try:
             module = cst.parse_module(f"{before}{text}{_STUB}")
         except _ERRORS as error:
-            _whole(self.text)  # which knows the line
-            raise UnreadableError("LibCST cannot read a part of the file") from error
+            _whole(self.path, self.text)  # which knows the line
+            raise UnreadableError(f"LibCST cannot read a part of {self.path}") from error
         function = cst.ensure_type(module.body[1], cst.FunctionDef)
         return cst.ensure_type(function.body, cst.IndentedBlock)
 
@@ -203,30 +204,30 @@ class _File:
         return True
 
 
-def module_of(text: str, tree: ast.Module) -> cst.Module:
+def module_of(path: str, text: str, tree: ast.Module) -> cst.Module:
     """Return the LibCST tree of a file, of which ``ast`` gave another tree.
 
     Raises `UnreadableError` for what LibCST cannot parse, and so does a body that is looked at.
     """
     lines = lines_of(text)
-    file = _File(text, lines)
+    file = _File(path, text, lines)
     parts = list(_parts(tree.body, lines))
     try:
         module = cst.parse_module(file.stubbed(0, len(lines), parts))
     except _ERRORS:
-        return _whole(text)
+        return _whole(path, text)
     file.indent, file.newline = module.default_indent, module.default_newline
-    return module if file.fill(module.body, parts) else _whole(text)
+    return module if file.fill(module.body, parts) else _whole(path, text)
 
 
-def _whole(text: str) -> cst.Module:
+def _whole(path: str, text: str) -> cst.Module:
     """Return the tree of a file with all in it."""
     try:
         return cst.parse_module(text)
     except _ERRORS as error:
         # LibCST says where, and on the next line why.
         told = " ".join(str(error).splitlines()[:2])
-        raise UnreadableError(f"LibCST cannot read the file: {told}") from error
+        raise UnreadableError(f"LibCST cannot read {path}: {told}") from error
 
 
 def _parts(statements: Sequence[ast.stmt], lines: Sequence[str]) -> Iterator[_Part]:

@@ -26,15 +26,15 @@ New: TypeAlias = "cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel[cst.CS
 Change: TypeAlias = Callable[[cst.CSTNode], New]
 
 
-def parse(text: str) -> cst.Module:
+def parse(path: str, text: str) -> cst.Module:
     """Return the tree of a source text.
 
     Raises `UnreadableError`, with a sentence, if LibCST cannot read it or should not be let try.
     """
     tree = parsed(text)
     if _is_too_much(tree):
-        raise UnreadableError("the file is too large or nests too deeply for a fix")
-    return module_of(text, tree)
+        raise UnreadableError(f"{path} is too large or nests too deeply for a fix")
+    return module_of(path, text, tree)
 
 
 def _is_too_much(tree: ast.Module) -> bool:
@@ -76,7 +76,7 @@ class Tree:
 
     def __init__(self, path: str, text: str, module: cst.Module | None = None) -> None:
         self.path = path
-        self.module = parse(text) if module is None else module
+        self.module = parse(path, text) if module is None else module
         self._reader = _Reader()
         self._outside = self._reader.read(self.module)
         self._inside: dict[IndentedBlock, Sequence[cst.CSTNode]] = {}

@@ -154,7 +154,7 @@ def _merged(workspace: Workspace, path: str, rewritten: Sequence[Rewritten]) -> 
     assert before is not None, path
     module = rewritten[0].module
     if len(rewritten) > 1:
-        module = parse(_edited(before, rewritten))
+        module = parse(path, _edited(before, rewritten))
     wanted: set[Import] = {item for each in rewritten for item in each.imports}
     takes_anyio = any(item.module.partition(".")[0] == "anyio" for item in wanted)
     if takes_anyio and not has_anyio(workspace, path):
