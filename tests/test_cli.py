@@ -468,6 +468,33 @@ def test_files_and_settings_are_shown_with_where_they_come_from(dirty: Path) -> 
     assert any(line.startswith('target-version = "3.11"  # ') for line in lines)
 
 
+def test_what_several_places_add_is_shown_from_the_last_one_on_that_selects(dirty: Path) -> None:
+    (dirty / "base.toml").write_text('ignore = ["SCP101"]\nextend-select = ["SCP3"]\n', "utf-8")
+    (dirty / "scopelint.toml").write_text('extend = "base.toml"\nignore = ["SCP2"]\n', "utf-8")
+    files = [f"{dirty.as_posix()}/{name}" for name in ("base.toml", "scopelint.toml")]
+    lines = run("check", "--show-settings", at=dirty).stdout.splitlines()
+    assert f'ignore = ["SCP101", "SCP2"]  # {" and ".join(files)}' in lines
+    assert f'extend-select = ["SCP3"]  # {files[0]}' in lines
+    anew = run("check", "--show-settings", "--select", "SCP1,SCP3", "--ignore", "SCP3", at=dirty)
+    lines = anew.stdout.splitlines()
+    assert lines[1].startswith("# rules SCP101, ")
+    assert 'ignore = ["SCP3"]  # the command line' in lines
+    assert "extend-select" not in anew.stdout
+
+
+def test_settings_of_a_directory_are_shown_beside_those_of_its_project(dirty: Path) -> None:
+    (dirty / "tests").mkdir()
+    (dirty / "tests/a.py").touch()
+    (dirty / "tests/scopelint.toml").write_text('select = ["SCP3"]\n', "utf-8")
+    shown = run("check", "--show-settings", at=dirty).stdout
+    project, directory = shown.split("\n\n")
+    assert "select" not in project
+    assert directory.splitlines()[:2] == [
+        f"# directory {dirty.as_posix()}/tests",
+        "# rules SCP301, SCP302, SCP303, SCP304, SCP305",
+    ]
+
+
 def test_the_configuration_chooses_the_format_and_the_environment_another(dirty: Path) -> None:
     (dirty / "scopelint.toml").write_text('output-format = "json"\n', "utf-8")
     assert run("check", at=dirty).stdout.startswith("[\n")

@@ -238,13 +238,17 @@ def files_of(config: Config) -> tuple[str, ...]:
     return tuple(f"{p.root}/{path}" for p in discovery.projects for path in sorted(p.selected))
 
 
-def settings_of(config: Config) -> Iterator[tuple[str, Settings, ProjectSettings]]:
-    """Yield the root of every project that a run would look at, and what holds there."""
+def settings_of(config: Config) -> Iterator[tuple[str, str, Settings, ProjectSettings]]:
+    """Yield the root of every project that a run would look at, and what holds there.
+
+    After the root itself come the directories below it that have settings of their own.
+    """
     configuration = Configuration(config)
     discovery, *_ = _discovered(config, configuration)
     for project in discovery.projects:
-        settings = configuration.at(project.root)
-        yield project.root, settings, settings_for(project, configuration)
+        whole = settings_for(project, configuration)
+        for directory in (project.root, *project.settings):
+            yield project.root, directory, configuration.at(directory), whole
 
 
 class _Discovered(NamedTuple):

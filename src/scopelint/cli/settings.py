@@ -9,19 +9,21 @@ from scopelint.config import OPTIONS, Config, ProjectSettings, Settings
 
 
 def settings_shown(config: Config) -> str:
-    """Return what holds in every project that a run would look at, as TOML with comments."""
+    """Return what holds in the projects that a run would look at, as TOML with comments."""
     from scopelint import pipeline
 
     return "\n".join(
-        "".join(f"{line}\n" for line in _lines(root, settings, project))
-        for root, settings, project in pipeline.settings_of(config)
+        "".join(f"{line}\n" for line in _lines(root, directory, settings, project))
+        for root, directory, settings, project in pipeline.settings_of(config)
     )
 
 
-def _lines(root: str, settings: Settings, project: ProjectSettings) -> Iterator[str]:
+def _lines(
+    root: str, directory: str, settings: Settings, project: ProjectSettings
+) -> Iterator[str]:
     from scopelint.rules import RULES
 
-    yield f"# project {root}"
+    yield f"# project {root}" if directory == root else f"# directory {directory}"
     on = settings.codes({rule.code: rule.name for rule in RULES})
     yield f"# rules {', '.join(sorted(on)) or 'none'}"
     for name in OPTIONS:

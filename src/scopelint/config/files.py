@@ -217,10 +217,14 @@ def _inline_table(text: str, origin: str) -> Mapping[str, object]:
 
 
 def _settings(layers: Sequence[_Layer]) -> Settings:
-    """Merge layers, of which the later ones win; what is called `extend-` adds up."""
+    """Merge layers, of which the later ones win; `ignore` and what is called `extend-` add up."""
     values: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for layer in layers:
+        if "select" in layer.values:
+            # It selects anew, whatever the layers before it add and leave out.
+            for name in ("extend-select", "ignore"):
+                values.pop(name, None)
         for name, value in layer.values.items():
             before = values.get(name)
             if (

@@ -50,7 +50,7 @@ class Option(NamedTuple):
     @property
     def is_extending(self) -> bool:
         """Say whether the values of several places add up."""
-        return self.name.startswith("extend-")
+        return self.name == "ignore" or self.name.startswith("extend-")
 
 
 OPTIONS: Mapping[str, Option] = {
