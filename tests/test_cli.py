@@ -482,6 +482,22 @@ def test_what_several_places_add_is_shown_from_the_last_one_on_that_selects(dirt
     assert "extend-select" not in anew.stdout
 
 
+def test_a_run_for_which_no_rule_is_on_says_so(dirty: Path) -> None:
+    told = "warning: no rule is on; `scopelint check --show-settings` shows why\n"
+    (dirty / "scopelint.toml").write_text("select = []\n", "utf-8")
+    for command in ("check", "fix"):
+        result = run(command, at=dirty)
+        assert (result.returncode, result.stdout) == (0, "All checks passed!\n")
+        assert result.stderr == told
+    assert run("check", "--ignore", "ALL", "--isolated", at=dirty).stderr == told
+    assert run("check", "-q", at=dirty).stderr == ""
+    # Where another directory has rules, that is what somebody wants.
+    (dirty / "tests").mkdir()
+    (dirty / "tests/a.py").touch()
+    (dirty / "tests/scopelint.toml").write_text('select = ["SCP3"]\n', "utf-8")
+    assert run("check", at=dirty).stderr == ""
+
+
 def test_settings_of_a_directory_are_shown_beside_those_of_its_project(dirty: Path) -> None:
     (dirty / "tests").mkdir()
     (dirty / "tests/a.py").touch()

@@ -35,7 +35,7 @@ class Report(NamedTuple):
     ``texts`` holds the source text of every file with a site of a finding or of a syntax error;
     formats that print no source leave it empty. ``suppressed`` has what a comment or the baseline
     silences, in the order of findings. ``accepted`` is the baseline without the entries that are
-    ``gone``.
+    ``gone``. Without ``has_rules`` none is on anywhere.
     """
 
     findings: tuple[Finding, ...]
@@ -45,6 +45,7 @@ class Report(NamedTuple):
     suppressed: tuple[Suppressed, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     gone: tuple[Accepted, ...] = ()
+    has_rules: bool = True
 
 
 class FixReport(NamedTuple):

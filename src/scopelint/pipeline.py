@@ -95,7 +95,7 @@ def check(config: Config, progress: Progress | None = None, clock: Clock | None 
     found.update(new_outcomes(config, configuration, steps, unknown))
     outcomes = [_repairable(found[r], configuration.at(r), r) for r in sorted(found)]
     with clock.during(Stage.REPORT):
-        report = _report(config, discovery, outcomes, _given(config, discovery))
+        report = _report(config, configuration, discovery, outcomes, _given(config, discovery))
         return _compared(report, config, configuration, discovery)
 
 
@@ -158,7 +158,7 @@ def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport
             failed=(*report.failed, *done.failed),
             changes=(*report.changes, *groups(done, files.text_of, files.absolute(""))),
         )
-    found = _report(config, discovery, outcomes, texts)
+    found = _report(config, configuration, discovery, outcomes, texts)
     return report._replace(report=_compared(found, config, configuration, discovery))
 
 
@@ -356,6 +356,7 @@ def _files_around(path: str) -> Files:
 
 def _report(
     config: Config,
+    configuration: Configuration,
     discovery: source.Discovery,
     outcomes: Sequence[Outcome],
     texts: Mapping[str, str],
@@ -374,7 +375,17 @@ def _report(
         files_checked=sum(len(project.selected) for project in discovery.projects),
         texts={path: text for path in shown if (text := texts.get(path) or _text(path))},
         suppressed=tuple(sorted(suppressed, key=lambda one: _order(one.finding))),
+        has_rules=_has_rules(configuration, discovery),
     )
+
+
+def _has_rules(configuration: Configuration, discovery: source.Discovery) -> bool:
+    """Say whether any rule is on in some directory, or there is none."""
+    places = (path for each in discovery.projects for path in (each.root, *each.settings))
+    found = (configuration.at(path) for path in places)
+    # Without selectors all are on, and nothing needs to be imported.
+    is_on = (not one.has_selectors or bool(one.codes(names_of_rules())) for one in found)
+    return not discovery.projects or any(is_on)
 
 
 def _text(path: str) -> str:

@@ -87,6 +87,8 @@ def write_report(report: Report, config: Config) -> None:
 def _warn(report: Report, config: Config) -> None:
     if not (report.files_checked or report.failures or config.quiet):
         complain("warning: there are no Python files under the given paths")
+    if not (report.has_rules or config.quiet):
+        complain("warning: no rule is on; `scopelint check --show-settings` shows why")
 
 
 def _deliver(output: str, path: str | None) -> None:
