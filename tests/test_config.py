@@ -203,6 +203,8 @@ def mistakes() -> Iterator[tuple[str, str]]:
     yield "select = [", "is not valid TOML, correct it: "
     yield "extend-select = {}", "`extend-select` must be a list of rules, not {}"
     yield "helper-module = 'owner'", "such as \"package.module\", not 'owner'"
+    yield "helper-module = 'a.if.b'", "`a.if.b` in `helper-module` cannot be imported: `if`"
+    yield "carriers = ['!a.None']", "`!a.None` in `carriers` cannot be imported: `None` is"
     yield "fixable = 'ALL'", "`fixable` must be a list of rules, not 'ALL'"
     yield "unfixable = 1", "`unfixable` must be a list of rules, not 1"
     yield "cache-dir = ''", "`cache-dir` must be a path, not ''"

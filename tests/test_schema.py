@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import tomllib
 from pathlib import Path
 
@@ -25,7 +26,7 @@ GOOD = [
     'extend-select = ["SCP001"]\n[per-file-ignores]\n"tests/" = ["SCP"]\n"!src/**" = []',
     'exclude = ["gen"]\nextend-exclude = ["*_pb2.py"]\nforce-exclude = true',
     'respect-gitignore = false\ntarget-version = "py312"\noutput-format = "sarif"',
-    'helper-module = "app.owner"\nfixable = ["SCP001"]\nunfixable = []\ncache-dir = "x"',
+    'helper-module = "app.classes.type"\nfixable = ["SCP001"]\nunfixable = []\ncache-dir = "x"',
     'target-version = "3.9"\nbackends = ["asyncio", "trio"]\ncarriers = ["a.b", "!a.b.c"]',
 ]
 # What a schema cannot see: other files, the syntax of TOML, which patterns pathspec can read.
@@ -62,6 +63,12 @@ def prefixes() -> list[str]:
     return sorted({rule.code[:end] for rule in RULES for end in range(1, len(rule.code))})
 
 
+def dotted() -> str:
+    """Return the pattern of a dotted name without keywords."""
+    keywords = rf"(?:\w+\.)*(?:{'|'.join(keyword.kwlist)})(?:\.|$)"
+    return rf"(?!{keywords})[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
+
+
 def property_of(option: Option) -> dict[str, object]:
     """Return the schema of one option's value."""
     return {"description": option.summary, **value_of(option)}
@@ -79,10 +86,9 @@ def value_of(option: Option) -> dict[str, object]:
         case Kind.BACKENDS:
             return {"type": "array", "minItems": 1, "items": {"enum": list(option.choices)}}
         case Kind.CARRIERS:
-            pattern = r"^!?[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
-            return {"type": "array", "items": {"type": "string", "pattern": pattern}}
+            return {"type": "array", "items": {"type": "string", "pattern": f"^!?{dotted()}$"}}
         case Kind.MODULE:
-            return {"type": "string", "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"}
+            return {"type": "string", "pattern": f"^{dotted()}$"}
         case Kind.CHOICE:
             return {"enum": list(option.choices)}
         case Kind.VERSION:

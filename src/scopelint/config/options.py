@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import keyword
 import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
@@ -108,7 +109,7 @@ def _value(option: Option, value: object, origin: str) -> Value:
     if kind is Kind.VERSION and isinstance(value, str) and (match := re.fullmatch(_VERSION, value)):
         return f"3.{match[1]}"
     if kind is Kind.MODULE and isinstance(value, str) and re.fullmatch(_MODULE, value):
-        return value
+        return _importable(option, value, origin)
     if kind in (Kind.PATH, Kind.CHOICE) and isinstance(value, str) and value:
         return _chosen(option, value, origin)
     if kind is Kind.RULES_BY_PATTERN and isinstance(value, dict):
@@ -135,7 +136,16 @@ def _chosen(option: Option, word: str, origin: str) -> str:
     if option.kind is Kind.CARRIERS and not re.fullmatch(_CARRIER, word):
         hint = 'write "package.module.name", or "!package.module.name" to take one away'
         raise ScopelintError(f"{origin}: `{word}` in `carriers` is no dotted name; {hint}")
-    return word
+    return _importable(option, word, origin) if option.kind is Kind.CARRIERS else word
+
+
+def _importable(option: Option, name: str, origin: str) -> str:
+    """Return a dotted name that no keyword makes impossible to import."""
+    for part in name.removeprefix("!").split("."):
+        if keyword.iskeyword(part):
+            sentence = f"`{name}` in `{option.name}` cannot be imported: `{part}` is a keyword"
+            raise ScopelintError(f"{origin}: {sentence}")
+    return name
 
 
 def _wrong(option: Option, value: object, origin: str) -> ScopelintError:
