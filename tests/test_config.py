@@ -277,18 +277,19 @@ def test_every_kind_of_option_is_used() -> None:
     [
         (
             "!mcp.stdio_clint",
-            "`carriers`: there is no carrier `mcp.stdio_clint`; did you mean `mcp",
+            "there is no carrier `mcp.stdio_clint`; did you mean `mcp",
         ),
-        ("app.nothing", "`carriers`: `app.nothing` is no class or function of the project"),
-        ("!app.VALUE", "`carriers`: `app.VALUE` is no class or function of the project"),
+        ("app.nothing", "`app.nothing` in `carriers` is no class or function of the project"),
+        ("!app.VALUE", "`app.VALUE` in `carriers` is no class or function of the project"),
     ],
 )
 def test_a_carrier_that_leads_nowhere_is_told(root: Path, carrier: str, sentence: str) -> None:
     write(root / "app.py", "VALUE = 1\n")
-    write(root / "scopelint.toml", f'carriers = ["{carrier}"]\n')
+    write(root / "base.toml", f'carriers = ["{carrier}"]\n')
+    write(root / "scopelint.toml", 'extend = "base.toml"\n')
     with pytest.raises(ScopelintError) as caught:
         check(Config((str(root),)))
-    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).startswith(f"{root.as_posix()}/base.toml: {sentence}")
 
 
 def test_what_holds_for_a_whole_project_cannot_differ_in_it(root: Path) -> None:

@@ -14,12 +14,14 @@ class ProjectSettings(NamedTuple):
     """What a project says about itself.
 
     ``target_version`` is the lowest Python it runs on, ``backends`` what it is configured to run
-    on: names such as ``trio``, or ``None`` where the configuration does not say.
+    on: names such as ``trio``, or ``None`` where the configuration does not say, and
+    ``carriers_origin`` the place that names carriers.
     """
 
     target_version: tuple[int, int] = DEFAULT_TARGET
     backends: tuple[str, ...] | None = None
     carriers: tuple[str, ...] = ()
+    carriers_origin: str = ""
     helper_module: str | None = None
     metadata: Metadata = Metadata()
 
@@ -33,6 +35,7 @@ def project_settings(root: str, settings: Settings | None = None) -> ProjectSett
         settings.target_version or (lowest[0] if lowest else DEFAULT_TARGET),
         settings.backends,
         settings.carriers,
+        settings.origins.get("carriers", ""),
         settings.helper_module,
         metadata,
     )

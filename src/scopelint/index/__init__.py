@@ -45,7 +45,7 @@ class ProjectIndex:
         self._seeds = seeds
         self.modules = Modules(root, files, load, mentioning, shows)
         self.inference = Inference(self.modules, settings.carriers)
-        self.inference.carriers.resolve()
+        self.inference.carriers.resolve(settings.carriers_origin)
         self.spawners = Spawners(self.inference, settings.target_version)
         self.callers = Callers(self.inference, self.spawners)
         self.objects = Objects(self.inference)

@@ -47,22 +47,23 @@ class Carriers:
         self._configured: dict[FrameRef, bool] = {}
         self.external = (CARRIERS.keys() - self._denied) | self._added
 
-    def resolve(self) -> None:
+    def resolve(self, origin: str) -> None:
         """Find the classes and functions of the project that the configuration names.
 
-        Raises `ScopelintError` for a name that leads nowhere.
+        Raises `ScopelintError` for a name that leads nowhere, ``origin`` saying where it stands.
         """
         for name in sorted(self._added | self._denied):
             module = self._modules.names.containing(name)
             if module is None:
                 if name in self._denied - CARRIERS.keys():
                     hint = nearest_word(name, tuple(CARRIERS))
-                    raise ScopelintError(f"`carriers`: there is no carrier `{name}`{hint}")
+                    raise ScopelintError(f"{origin}: there is no carrier `{name}`{hint}")
                 continue
             values = self._inference.named(name, module)
             refs = [value.ref for value in values if isinstance(value, Class | Callable)]
             if not refs:
-                raise ScopelintError(f"`carriers`: `{name}` is no class or function of the project")
+                sentence = f"`{name}` in `carriers` is no class or function of the project"
+                raise ScopelintError(f"{origin}: {sentence}")
             self._configured.update(dict.fromkeys(refs, name in self._added))
 
     def is_configured(self, ref: FrameRef) -> bool:
