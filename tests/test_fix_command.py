@@ -223,6 +223,12 @@ def test_on_a_terminal_each_fix_is_shown_and_asked_for(
     assert texts.count(READER) == 2 - fixed
 
 
+def test_who_ends_the_questions_is_told_that_nothing_is_written(project: Path) -> None:
+    (project / "second.py").write_text(READER, "utf-8")
+    assert "interrupted: wrote nothing\n" in on_a_terminal(project, "y\n\x04")
+    assert (project / "reader.py").read_text("utf-8") == READER
+
+
 def on_a_terminal(project: Path, answers: str) -> str:
     """Run `scopelint fix` on a terminal that types answers, and return what it shows."""
     pty = pytest.importorskip("pty")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_fix_command import FIXED, READER, files, project, run
+from test_fix_command import FIXED, NEEDLESS, READER, files, project, run
 
 from scopelint.model import Change
 from scopelint.outcome import ScopelintError
@@ -142,6 +142,19 @@ def test_a_signal_waits_until_all_files_of_a_fix_are_written(
     assert result.returncode in (130, -getattr(signal, name))
     assert result.returncode != 130 or name == "SIGINT"
     assert state(pair) == ["new", "new", "helper"]
+
+
+def test_an_interrupted_run_says_what_it_wrote(tmp_path: Path) -> None:
+    if not hasattr(signal, "pthread_sigmask"):
+        pytest.skip("signals cannot wait here")
+    (tmp_path / "pyproject.toml").touch()
+    for name in ("a.py", "b.py", "c.py"):
+        (tmp_path / name).write_text(NEEDLESS, "utf-8")
+    result = disturbed(tmp_path, "SIGINT", 2)
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr.rstrip() == "interrupted: wrote 2 of 3 files\n  a.py\n  b.py"
+    assert (tmp_path / "b.py").read_text("utf-8") == "x = 1\n"
+    assert (tmp_path / "c.py").read_text("utf-8") == NEEDLESS
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

@@ -90,7 +90,11 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
         is_alone=config.stdin is not None,
     )
     clock = Clock()
-    done = pipeline.fix(config, choice.choose, clock)
+    try:
+        done = pipeline.fix(config, choice.choose, clock)
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted: wrote nothing")
+        raise
     if config.verbose:
         tell_time(done.report, clock)
     if config.stdin is not None:
@@ -207,17 +211,31 @@ def _with_what_stayed(
 
 
 def _written(groups: Sequence[tuple[Change, ...]]) -> tuple[tuple[Change, ...], ...]:
-    """Write each group of changes whole or not at all, and return those that are written."""
+    """Write each group of changes whole or not at all, and return those that are written.
+
+    Who interrupts it is told which these are.
+    """
     from scopelint.source import writing
 
     written: list[tuple[Change, ...]] = []
-    for group in groups:
+
+    def write_group(group: tuple[Change, ...]) -> None:
         try:
-            writing.write_together(group)
+            # A signal that waited for the files waits until they are noted, too.
+            with writing.undisturbed():
+                writing.write_together(group)
+                written.append(group)
         except ScopelintError as error:
             complain(f"error: {error}")
-        else:
-            written.append(group)
+
+    try:
+        for group in groups:
+            write_group(group)
+    except KeyboardInterrupt:
+        paths = [os.path.relpath(change.path) for group in written for change in group]
+        told = [f"wrote {len(paths)} of {sum(map(len, groups))} files", *sorted(paths)]
+        complain("interrupted: " + "\n  ".join(told))
+        raise
     return tuple(written)
 
 

@@ -59,7 +59,7 @@ def write_together(changes: Sequence[Change]) -> None:
     wanted = [(change.path, *_contents(change)) for change in ordered]
     wanted = [(path, new, old) for path, new, old in wanted if new != old]
     earlier = [(path, old, new) for path, new, old in wanted[:-1] if old is not None]
-    with _undisturbed(), _staging(wanted) as staged, _staging(earlier) as backups:
+    with undisturbed(), _staging(wanted) as staged, _staging(earlier) as backups:
         restored = {backup.path: backup for backup in backups}
         written: list[_Staged] = []
         try:
@@ -73,6 +73,21 @@ def write_together(changes: Sequence[Change]) -> None:
                 else:
                     os.unlink(each.target)
             raise
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let signals that end the program wait."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    ending = {getattr(signal, name) for name in names if hasattr(signal, name)}
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _contents(change: Change) -> tuple[bytes, bytes | None]:
@@ -157,21 +172,6 @@ def _mode(path: str) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return stat.S_IFREG | (0o666 & ~mask)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let signals that end the program wait."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    ending = {getattr(signal, name) for name in names if hasattr(signal, name)}
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
