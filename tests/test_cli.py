@@ -482,6 +482,20 @@ def test_what_several_places_add_is_shown_from_the_last_one_on_that_selects(dirt
     assert "extend-select" not in anew.stdout
 
 
+def test_a_file_that_is_wrong_ends_the_runs_for_which_it_holds(dirty: Path) -> None:
+    (dirty / "scopelint.toml").write_text("slect = []\n", "utf-8")
+    inner = dirty / "inner"
+    inner.mkdir()
+    (inner / "a.py").touch()
+    (inner / "pyproject.toml").write_text("[tool.scopelint]\n", "utf-8")
+    for at in (dirty, inner, dirty.parent):
+        assert run("check", str(inner), at=at).stdout == "All checks passed!\n"
+        assert run("check", str(inner / "a.py"), at=at).stdout == "All checks passed!\n"
+        result = run("check", str(dirty), at=at)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "scopelint.toml: unknown option `slect`; did you mean `select`?" in result.stderr
+
+
 def test_a_run_for_which_no_rule_is_on_says_so(dirty: Path) -> None:
     told = "warning: no rule is on; `scopelint check --show-settings` shows why\n"
     (dirty / "scopelint.toml").write_text("select = []\n", "utf-8")

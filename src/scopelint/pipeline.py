@@ -280,9 +280,11 @@ def _discovered(
             settings.forces_exclude,
         )
 
-    sieve_at(configuration.here)
     named = source.group(config.paths, config.paths[0] if config.stdin is not None else None)
     roots = sorted(named.groups)
+    if not roots:
+        # What is looked at is asked on the way; options must make sense even if nothing is.
+        sieve_at(configuration.here)
     folder = _folder_of(config, configuration, roots)
     if folder is None:
         return _Discovered(source.discover(named, sieve_at, source.Listings()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -169,7 +170,9 @@ def format_of(given: str | None, config: Config) -> OutputFormat:
     if given is not None:
         return OutputFormat(given)
     configuration = Configuration(config)
-    configured = configuration.at(configuration.here).output_format
-    if configured is not None:
-        return configured
+    # A file that is wrong ends the run if it holds for what is looked at, wherever that is started.
+    with contextlib.suppress(ScopelintError):
+        configured = configuration.at(configuration.here).output_format
+        if configured is not None:
+            return configured
     return OutputFormat.FULL if sys.stdout.isatty() else OutputFormat.CONCISE
