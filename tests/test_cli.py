@@ -81,6 +81,18 @@ def test_quiet_prints_findings_alone(dirty: Path) -> None:
     assert "Found" not in run("check", "-q", at=dirty).stdout
 
 
+def test_verbose_alone_says_that_the_cache_cannot_be_kept(project: Path) -> None:
+    folder = project / "clean.py" / "cache"
+    words = ("check", "--cache-dir", str(folder))
+    told = f"warning: no cache can be kept in {folder}: not a directory\n"
+    assert run(*words, at=project).stderr == ""
+    assert run(*words, "--verbose", at=project).stderr.endswith(told)
+    assert "warning" not in run(*words, "--verbose", "--no-cache", at=project).stderr
+    assert "warning" not in run("check", "--verbose", at=project).stderr
+    kept = (project / ".scopelint_cache").iterdir()
+    assert [path.name for path in kept if path.name.startswith("probe")] == []
+
+
 def test_verbose_says_what_was_checked(project: Path) -> None:
     first, *stages = run("check", "-v", at=project).stderr.splitlines()
     assert first.startswith("Checked 1 file in ")

@@ -169,6 +169,22 @@ class ListingsFiles:
             _replace(path, _dumped(inside, root))
 
 
+def refusal(folder: str) -> str | None:
+    """Return why nothing can be kept in a folder, ``None`` if it can be."""
+    probe = f"{folder}/probe.{os.getpid()}"
+    try:
+        _make(folder)
+        with open(probe, "wb"):
+            pass
+        os.unlink(probe)
+    except OSError as error:
+        # Few runs ask for it.
+        from scopelint.source.failures import reason
+
+        return reason(error)
+    return None
+
+
 def _is_in(path: str, root: str) -> bool:
     return f"{path}/".startswith(f"{root.rstrip('/')}/")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from scopelint import source
 from scopelint.cache import FOLDER, ProjectMemory, Told, changed_in
-from scopelint.cachefile import ListingsFiles
+from scopelint.cachefile import ListingsFiles, refusal
 from scopelint.clock import Clock, Stage
 from scopelint.config import (
     Config,
@@ -109,6 +109,16 @@ def _folder_of(config: Config, configuration: Configuration, roots: Sequence[str
             return None
     home = roots[0] if source.is_marked(roots[0]) else os.getcwd()
     return configuration.at(roots[0]).cache_folder or f"{home}/{FOLDER}"
+
+
+def unkept(config: Config) -> str | None:
+    """Return a sentence that says why a run keeps nothing, ``None`` if it does or is not to."""
+    if config.stdin is not None:
+        return None
+    roots = sorted(source.group(config.paths).groups)
+    folder = _folder_of(config, Configuration(config), roots)
+    why = None if folder is None else refusal(folder)
+    return None if why is None else f"no cache can be kept in {folder}: {why}"
 
 
 def fix(config: Config, choose: Choose, clock: Clock | None = None) -> FixReport:

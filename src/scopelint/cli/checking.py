@@ -36,6 +36,7 @@ def checked(config: Config, write_baseline: str | None = None) -> int:
         accepting.compare(config, report, write_baseline)
     if config.verbose:
         tell_time(report, clock)
+        _tell_of_cache(config)
     return _exit_code(report)
 
 
@@ -44,6 +45,15 @@ def tell_time(report: Report, clock: Clock) -> None:
     files = "1 file" if report.files_checked == 1 else f"{report.files_checked} files"
     complain(f"Checked {files} in {clock.seconds():.2f} s.")
     complain("\n".join(f"  {line}" for line in clock.lines()))
+
+
+def _tell_of_cache(config: Config) -> None:
+    """Warn of a cache that cannot be kept; no other run does, for it finds the same."""
+    from scopelint import pipeline
+
+    sentence = pipeline.unkept(config)
+    if sentence is not None:
+        complain(f"warning: {sentence}")
 
 
 def cores() -> int:
