@@ -86,11 +86,17 @@ class Situation:
 def situations() -> list[Situation]:
     """Return every situation of every scenario."""
     return [
-        Situation(scenario, name, backend, frozenset(failures))
+        Situation(scenario, name, backend, frozenset(failures if is_shown(scenario, name) else ()))
         for scenario in SCENARIOS
         for name, per_backend in table(scenario).items()
         for backend, failures in per_backend.items()
     ]
+
+
+def is_shown(scenario: Path, name: str) -> bool:
+    """Say whether a situation fails on the running Python."""
+    newer = (literal(scenario, "NOT_SHOWN_FROM") or {}).get(name)
+    return newer is None or sys.version_info < newer
 
 
 def table(scenario: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
@@ -104,7 +110,8 @@ def table(scenario: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
 def literal(scenario: Path, name: str) -> Mapping[str, Any] | None:
     """Return a constant of a scenario without running it.
 
-    ``NOT_FIXED`` are situations of which the fix leaves the misuse, each with the reason.
+    ``NOT_FIXED`` are situations of which the fix leaves the misuse, each with the reason, and
+    ``NOT_SHOWN_FROM`` those that a newer Python does not let fail, each with its version.
     """
     for statement in ast.parse(scenario.read_text("utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
