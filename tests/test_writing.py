@@ -41,6 +41,8 @@ def meddle():
         stream.write("# saved by an editor\\n")
 
 os.replace = replaced
+# Whatever runs in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main())
 """
 
