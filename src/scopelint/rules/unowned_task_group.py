@@ -35,7 +35,7 @@ class UnownedTaskGroup(Rule):
                 continue
             if store.is_element:
                 key = ObjectKey(key.home, key.owner, key.name, is_element=True)
-            owned = _owned(project, key)
+            owned = _owned(project, key, store)
             if owned is not None:
                 yield self.silence(owned[0], [store.where], owned[1])
                 continue
@@ -165,18 +165,24 @@ def _stored_as(project: ProjectIndex, store: Store, name: str) -> Iterator[Expre
             yield event.value
 
 
-def _owned(project: ProjectIndex, key: ObjectKey) -> tuple[str, Sequence[Where]] | None:
+def _owned(
+    project: ProjectIndex, key: ObjectKey, store: Store
+) -> tuple[str, Sequence[Where]] | None:
     """Return who enters a group, or may do so, and where: a block, a stack, the class's own pair.
 
-    ``None`` if nobody does.
+    ``None`` if nobody does. What enters another group that the same function stores is left out.
     """
     lifetimes = project.lifetimes
     if blocks := lifetimes.blocks(key):
         return "a block or an exit stack enters it, or may do so", blocks
     by_hand = [op for op in lifetimes.by_object.get(key, ()) if op.act in (Act.ENTER, Act.EXIT)]
     if by_hand:
+        others = {other.where.ref for other in _story.kept(project, key)} - {store.where.ref}
+        own = [op for op in by_hand if op.where.ref not in others]
         excuse = _story.excuse(project, by_hand)
-        return (excuse, [op.where for op in by_hand]) if excuse else None
+        if excuse is None and any(op.act is Act.ENTER for op in own):
+            excuse = _story.excuse(project, own)
+        return (excuse, [op.where for op in own]) if excuse else None
     passed = next(_passed_on(project, key), None)
     return ("it is passed on to code that may enter it", [passed]) if passed else None
 
