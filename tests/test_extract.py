@@ -260,9 +260,15 @@ def test_returns_yields_raises_and_deletes_are_events() -> None:
     assert [e.value for e in events(function, YieldEvent)] == [Name("a")]
     assert [e.value for e in events(function, AwaitEvent)] == [Name("b")]
     assert [render(e.target) for e in events(function, DeleteEvent)] == ["c", "d.e"]
-    assert len(events(function, RaiseEvent)) == 1
+    assert [e.raised for e in events(function, RaiseEvent)] == [Name("g")]
     assert [e.ordinal for e in events(function, AwaitEvent)] == [-1]
     assert [e.value for e in events(function, ReturnEvent)] == [NONE]
+
+
+def test_a_raise_tells_the_class_that_it_calls() -> None:
+    (module,) = frames("raise a.B(c()) from d()\nraise")
+    raised = [event.raised for event in events(module, RaiseEvent)]
+    assert raised == [Attribute(Name("a"), "B"), NONE]
 
 
 def test_an_attribute_that_is_read_but_not_called_is_a_use() -> None:

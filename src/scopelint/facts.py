@@ -313,11 +313,11 @@ class ExceptEvent(Record, frozen=True, tag=9):
 
 
 class RaiseEvent(Record, frozen=True, tag=8):
-    """An exception is raised; a ``raise`` that ``is_bare`` names none."""
+    """An exception is raised; ``raised`` is it or what is called for it, `NONE` if bare."""
 
     span: Span
     block: int
-    is_bare: bool
+    raised: Expression
 
 
 class BreakEvent(Record, frozen=True, tag=10):

@@ -169,7 +169,10 @@ class FrameReader:
     def _raise(self, draft: Draft, block: int, node: ast.Raise) -> None:
         self._scan(draft, block, node.exc)
         self._scan(draft, block, node.cause)
-        draft.events.append(facts.RaiseEvent(self._span(node), block, is_bare=node.exc is None))
+        raised = self._reader.read(node.exc)
+        if isinstance(raised, facts.Call):
+            raised = raised.function
+        draft.events.append(facts.RaiseEvent(self._span(node), block, raised))
 
     def _break(self, draft: Draft, block: int, node: ast.Break) -> None:
         draft.events.append(facts.BreakEvent(self._span(node), block))

@@ -369,7 +369,7 @@ def unit_of(module: ModuleFacts, frame: int) -> int:
 
 def _is_bare(event: Event) -> bool:
     """Say whether an event is a ``raise`` that names no exception."""
-    return isinstance(event, RaiseEvent) and event.is_bare
+    return isinstance(event, RaiseEvent) and event.raised == facts.NONE
 
 
 def _last(function: facts.Expression) -> str:

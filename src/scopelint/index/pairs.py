@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame
@@ -23,6 +24,14 @@ MAX_CALLS = 3
 
 _AWAITED_EXITS = frozenset({"aclose", "__aexit__"})
 _RAISING_PARTS = (BlockKind.TRY, BlockKind.TRY_ELSE, BlockKind.EXCEPT)
+
+# The class of an error; ``None`` if it is not known which.
+_Error: TypeAlias = Class | External | None
+# Whatever is awaited may be cancelled, which hardly anything guards that lets other errors pass.
+_CANCELLED = External("asyncio.CancelledError")
+_AWAITED: frozenset[_Error] = frozenset({_CANCELLED})
+_UNKNOWN: frozenset[_Error] = frozenset({None})
+_NOTHING: frozenset[_Error] = frozenset()
 
 
 class Pair(Record, frozen=True):
@@ -167,7 +176,7 @@ class Pairs:
             and _raises(frame, block)
             and not any(
                 flow.encloses(frame, block, other.block)
-                and self._can_fail(other, Where(exit_.where.path, exit_.where.frame, position), 0)
+                and self._errors(other, Where(exit_.where.path, exit_.where.frame, position), 0)
                 for position, other in enumerate(frame.events[: exit_.where.event])
             )
         )
@@ -209,9 +218,10 @@ class Pairs:
         if position in leaving or kinds & {BlockKind.DEFERRED, BlockKind.EXCEPT}:
             return
         where = Where(point.path, point.frame, position)
-        if flow.are_exclusive(frame, at, event.block) or not self._can_fail(event, where, 0):
+        if flow.are_exclusive(frame, at, event.block):
             return
-        if not self._is_guarded(where, leaving):
+        errors = self._errors(event, where, 0)
+        if not all(self._is_guarded(where, leaving, error) for error in errors):
             match event:
                 case CallEvent(call=call):
                     yield Risk(where, call.span, render(call))
@@ -224,18 +234,22 @@ class Pairs:
 
     # --- what can fail ----------------------------------------------------------------
 
-    def _can_fail(self, event: facts.Event, where: Where, depth: int) -> bool:
-        """Say whether an event awaits, or calls what is known to raise."""
+    def _errors(self, event: facts.Event, where: Where, depth: int) -> frozenset[_Error]:
+        """Return what an event may raise, if it awaits, or calls what is known to raise."""
         match event:
             case facts.AwaitEvent() | facts.WithEvent(is_async=True):
-                return True
+                return _AWAITED
             case CallEvent(call=call, use=use):
                 callees = list(self._callees(call, where))
                 if use is CallUse.AWAITED and (not callees or depth == MAX_CALLS):
-                    return not self._enters_a_scope(call, where)
-                return any(self._fails(ref, depth + 1) for ref in callees)
+                    return _NOTHING if self._enters_a_scope(call, where) else _AWAITED
+                return _NOTHING.union(*(self._raised_by(ref, depth + 1) for ref in callees))
+            # What raises on every path is not written yet: an abstract method.
+            case facts.RaiseEvent(raised=raised, block=block) if depth and block:
+                values = self._inference.values(raised, where)
+                return frozenset(v for v in values if isinstance(v, Class | External)) or _UNKNOWN
             case _:
-                return False
+                return _NOTHING
 
     def _callees(self, call: facts.Call, where: Where) -> Iterator[FrameRef]:
         """Yield the functions of the project that a call runs to their ends."""
@@ -260,36 +274,31 @@ class Pairs:
         scopes = self._inference.scopes(call.function.base, where)
         return bool(scopes) and all(held.carrier is None for _, held in scopes)
 
-    def _fails(self, ref: FrameRef, depth: int) -> bool:
-        """Say whether a function awaits something, or has a reason to raise."""
+    def _raised_by(self, ref: FrameRef, depth: int) -> frozenset[_Error]:
+        """Return what a function may raise, if it awaits something, or has a reason to."""
         if depth > MAX_CALLS:
-            return False
-        question = ("fails", ref, depth)
-        return self._inference.once(question, lambda: self._search(ref, depth), False)
+            return _NOTHING
+        question = ("raised", ref, depth)
+        return self._inference.once(question, lambda: self._search(ref, depth), _NOTHING)
 
-    def _search(self, ref: FrameRef, depth: int) -> bool:
-        frame = self._modules.frame(ref)
-        for position, event in enumerate(frame.events):
+    def _search(self, ref: FrameRef, depth: int) -> frozenset[_Error]:
+        found: set[_Error] = set()
+        for position, event in enumerate(self._modules.frame(ref).events):
             where = Where(ref.path, ref.frame, position)
-            # What raises on every path is not written yet: an abstract method.
-            is_conditional = isinstance(event, facts.RaiseEvent) and event.block != 0
-            if is_conditional or self._can_fail(event, where, depth):
-                if not self._is_guarded(where, frozenset()):
-                    return True
-        return False
+            for error in self._errors(event, where, depth):
+                if error not in found and not self._is_guarded(where, frozenset(), error):
+                    found.add(error)
+            if _CANCELLED in found:
+                return _AWAITED
+        return frozenset(found)
 
-    def _is_guarded(self, where: Where, leaving: frozenset[int]) -> bool:
+    def _is_guarded(self, where: Where, leaving: frozenset[int], error: _Error) -> bool:
         """Say whether a failure at a point is swallowed, or leads to an event that leaves."""
         frame = self._modules.frame(where.ref)
-        event = frame.events[where.event]
-        is_awaited = not isinstance(event, facts.RaiseEvent) and not (
-            isinstance(event, CallEvent) and event.use is not CallUse.AWAITED
-        )
-        for index in flow.ancestors(frame, event.block):
+        for index in flow.ancestors(frame, frame.events[where.event].block):
             block = frame.blocks[index]
-            if block.kind is BlockKind.WITH and not is_awaited:
-                if self._suppresses(block.condition, where):
-                    return True
+            if block.kind is BlockKind.WITH and self._suppresses(block.condition, error, where):
+                return True
             if block.kind not in _RAISING_PARTS:
                 continue
             for number, other in enumerate(frame.blocks):
@@ -302,32 +311,68 @@ class Pairs:
                     return True
                 if other.kind is BlockKind.EXCEPT and block.kind is BlockKind.TRY:
                     if leaves or not _raises(frame, number):
-                        if not is_awaited or self._catches_cancellation(other.condition, where):
+                        if self._may_catch(other.condition, error, where):
                             return True
         return False
 
-    def _catches_cancellation(self, caught: Expression, where: Where) -> bool:
-        """Say whether an ``except`` may catch a cancellation, which is no `Exception`."""
+    def _may_catch(self, caught: Expression, error: _Error, where: Where) -> bool:
+        """Say whether an ``except`` may catch an error; a cancellation is no `Exception`."""
         if isinstance(caught, facts.Display):
-            return any(self._catches_cancellation(part, where) for part in caught.elements)
+            return any(self._may_catch(part, error, where) for part in caught.elements)
         values = self._inference.values(caught, where)
-        return not values or not all(map(self._is_error, values))
+        if error == _CANCELLED:
+            return not values or not all(map(self._is_error, values))
+        kinds = self._kinds(error)
+        is_known = None not in kinds and BaseException in kinds
+        return not values or not is_known or any(_may_be(value, kinds) for value in values)
 
     def _is_error(self, value: Value) -> bool:
         """Say whether a value is a class of exceptions that is derived from `Exception`."""
-        match value:
-            case External(name=name):
-                kind = getattr(builtins, name.removeprefix("builtins."), None)
-                return name in ERRORS or (isinstance(kind, type) and issubclass(kind, Exception))
-            case Class(ref=ref):
-                lineage = self._inference.classes.lineage(ref)
-                return any(isinstance(b, str) and self._is_error(External(b)) for b in lineage)
-            case _:
-                return False
+        return Exception in self._kinds(value)
 
-    def _suppresses(self, manager: Expression, where: Where) -> bool:
+    def _kinds(self, value: Value | None) -> frozenset[FrameRef | type | None]:
+        """Return a class of exceptions and all its bases, with ``None`` if some are not known."""
+        match value:
+            case Class(ref=ref):
+                parts = [_kinds_of(base) for base in self._inference.classes.lineage(ref)]
+                return frozenset().union(*parts)
+            case External(name=name):
+                return _kinds_of(name)
+            case _:
+                return frozenset({None})
+
+    def _suppresses(self, manager: Expression, error: _Error, where: Where) -> bool:
         values = self._inference.values(manager, where)
-        return any(isinstance(v, Instance) and v.made_by in SUPPRESSING for v in values)
+        if error == _CANCELLED or not any(
+            isinstance(v, Instance) and v.made_by in SUPPRESSING for v in values
+        ):
+            return False
+        caught = manager.arguments if isinstance(manager, facts.Call) else (facts.UNKNOWN,)
+        return self._may_catch(facts.Display(caught), error, where)
+
+
+def _kinds_of(base: FrameRef | str) -> frozenset[FrameRef | type | None]:
+    if isinstance(base, FrameRef):
+        return frozenset({base})
+    if (kind := _builtin(base)) is not None:
+        return frozenset(kind.__mro__)
+    return frozenset({Exception, None} if base in ERRORS else {None})
+
+
+def _builtin(name: str) -> type | None:
+    kind = getattr(builtins, name.removeprefix("builtins."), None)
+    return kind if isinstance(kind, type) else None
+
+
+def _may_be(value: Value, kinds: frozenset[FrameRef | type | None]) -> bool:
+    """Say whether a value is one of some classes, or may be another name of one."""
+    match value:
+        case Class(ref=ref):
+            return ref in kinds
+        case External(name=name) if (kind := _builtin(name)) is not None:
+            return kind in kinds
+        case _:
+            return True
 
 
 def _raises(frame: Frame, block: int) -> bool:
