@@ -671,11 +671,22 @@ def test_a_returned_comparison_is_kept() -> None:
 
 
 def test_the_cases_of_a_match_tell_which_strings_are_left() -> None:
-    (module,) = frames("match lib:\n    case 'a' | 'b': pass\n    case _: pass")
-    is_text = Compare(Name("lib"), "in", Display((text("a"), text("b"))))
-    _, first, second = module.blocks
-    assert first.condition == All((is_text,))
-    assert second.condition == All((Not(is_text), UNKNOWN))
+    (module,) = frames("match lib:\n case 'a' | 'b': pass\n case 'c': pass\n case x: pass")
+    first, second = (
+        Compare(Name("lib"), "in", Display(tuple(map(text, texts)))) for texts in ("ab", "c")
+    )
+    assert [(block.condition, block.is_else) for block in module.blocks[1:]] == [
+        (All((first,)), False),
+        (All((Not(first), second)), False),
+        (Choice((first, second)), True),
+    ]
+
+
+def test_a_case_with_a_guard_and_one_without_strings_take_no_rest() -> None:
+    (module,) = frames("match lib:\n case 'a' if b: pass\n case 1: pass\n case _ if c: pass")
+    assert [block.is_else for block in module.blocks[1:]] == [False, False, False]
+    (module,) = frames("match lib:\n case 'a' if b: pass\n case 1: pass\n case _: pass")
+    assert module.blocks[-1].condition == Choice((UNKNOWN, UNKNOWN))
 
 
 @pytest.mark.parametrize("star", ["", "*"])

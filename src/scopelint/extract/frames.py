@@ -278,8 +278,9 @@ class FrameReader:
         number = draft.statement()
         subject = self._reader.read(node.subject)
         cases: list[tuple[int, ast.match_case]] = []
-        for case, condition in _case_conditions(subject, node.cases):
-            body = draft.block(BlockKind.BRANCH, block, number, case.pattern.lineno, condition)
+        for case, condition, is_else in _case_conditions(subject, node.cases):
+            line = case.pattern.lineno
+            body = draft.block(BlockKind.BRANCH, block, number, line, condition, is_else=is_else)
             cases.append((body, case))
         for body, case in reversed(cases):
             self._push(draft, body, [case])
@@ -361,15 +362,22 @@ _HANDLERS: Mapping[type[ast.AST], Callable[..., None]] = {
 
 def _case_conditions(
     subject: facts.Expression, cases: Iterable[ast.match_case]
-) -> Iterator[tuple[ast.match_case, facts.Expression]]:
-    """Yield every case with the strings that the subject equals, or does not equal, in it."""
+) -> Iterator[tuple[ast.match_case, facts.Expression, bool]]:
+    """Yield every case with the strings that the subject equals, or does not equal, in it.
+
+    One that takes whatever is left is an ``else``: its condition is that of all cases before it.
+    """
     before: list[facts.Expression] = []
     for case in cases:
         texts = list(_texts(case.pattern))
         is_text = facts.Compare(subject, "in", facts.Display(tuple(texts))) if texts else UNKNOWN
-        yield case, facts.All((*before, is_text)) if texts or before else UNKNOWN
-        if texts and case.guard is None:
-            before.append(facts.Not(is_text))
+        match case:
+            case ast.match_case(pattern=ast.MatchAs(pattern=None), guard=None):
+                yield case, facts.Choice(tuple(before)), True
+            case _:
+                others = [facts.Not(other) for other in before if other is not UNKNOWN]
+                yield case, facts.All((*others, is_text)) if texts or others else UNKNOWN, False
+        before.append(is_text if case.guard is None else UNKNOWN)
 
 
 def _texts(pattern: ast.pattern) -> Iterator[facts.Literal]:

@@ -7,7 +7,6 @@ from itertools import islice
 
 from scopelint import facts
 from scopelint.facts import (
-    Block,
     BlockKind,
     BreakEvent,
     CallEvent,
@@ -162,7 +161,7 @@ class Checks:
             case BlockKind.BRANCH:
                 return (
                     bool(left)
-                    and _is_rest(last, parts)
+                    and last.is_else
                     and all(part in left or self._keeps_trio_out(part, where) for part in parts)
                 )
             case BlockKind.WITH:
@@ -463,17 +462,6 @@ class Checks:
         if module is not None and module != path and self._modules.facts(module) is not None:
             name = symbol.path.removeprefix(f"{symbol.module}.")
             yield from self._stored(facts.Name(name), end_of(FrameRef(module, 0)))
-
-
-def _is_rest(last: Block, parts: Sequence[int]) -> bool:
-    """Say whether the last branch of a statement takes all that the others have left.
-
-    The facts do not tell ``case _`` from another pattern without strings.
-    """
-    condition = last.condition
-    if isinstance(condition, facts.All):
-        condition = condition.operands[-1]
-    return last.is_else or (len(parts) > 1 and condition == facts.UNKNOWN)
 
 
 def _texts(expression: Expression) -> Iterator[str]:
