@@ -34,6 +34,7 @@ from scopelint.facts import (
     Expression,
     Frame,
     FrameKind,
+    IsNone,
     Literal,
     Name,
     Not,
@@ -668,6 +669,26 @@ def test_a_returned_comparison_is_kept() -> None:
     (event,) = [event for event in function.events if isinstance(event, ReturnEvent)]
     assert isinstance(event.value, All)
     assert event.value.operands[1] == Compare(Name("lib"), "==", text("trio"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("a is None", IsNone(Name("a"))),
+        ("a.b is not None", Not(IsNone(Attribute(Name("a"), "b")))),
+        ("not (a is None and b)", Not(All((IsNone(Name("a")), Name("b"))))),
+        ("a(b) is None", UNKNOWN),
+        ("None is a", UNKNOWN),
+    ],
+)
+def test_a_condition_keeps_what_is_compared_with_none(condition: str, expected: Expression) -> None:
+    (module,) = frames(f"if {condition}: pass")
+    assert module.blocks[1].condition == expected
+
+
+def test_a_value_keeps_no_comparison_with_none() -> None:
+    (module,) = frames("x = a is None")
+    assert [event.value for event in events(module, StoreEvent)] == [UNKNOWN]
 
 
 def test_the_cases_of_a_match_tell_which_strings_are_left() -> None:

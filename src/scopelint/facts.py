@@ -124,6 +124,12 @@ class All(Record, frozen=True, tag=16):
     operands: tuple[Expression, ...]
 
 
+class IsNone(Record, frozen=True, tag=17):
+    """``operand is None`` as a condition."""
+
+    operand: Expression
+
+
 Expression: TypeAlias = (
     Unknown
     | Literal
@@ -142,6 +148,7 @@ Expression: TypeAlias = (
     | Compare
     | Not
     | All
+    | IsNone
 )
 
 UNKNOWN = Unknown()

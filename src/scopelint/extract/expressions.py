@@ -88,7 +88,20 @@ class ExpressionReader:
                 return facts.All(tuple(self.condition(part, depth + 1) for part in node.values))
             if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
                 return facts.Not(self.condition(node.operand, depth + 1))
+            if isinstance(node, ast.Compare) and _is_with_none(node):
+                return self._with_none(node)
         return self.read(node)
+
+    def _with_none(self, node: ast.Compare) -> Expression:
+        """Return a comparison with ``None``: of a name, or of what a helper gives."""
+        match self.read(node.left):
+            case (
+                facts.Name() | facts.Attribute() | facts.Call(arguments=(), keywords=())
+            ) as operand:
+                is_none = facts.IsNone(operand)
+                return is_none if isinstance(node.ops[0], ast.Is) else facts.Not(is_none)
+            case _:
+                return UNKNOWN
 
     def annotation(self, node: ast.expr | None) -> Expression | None:
         """Return an annotation, reading those that are written as strings."""
@@ -264,6 +277,14 @@ def _plain_literal(text: str) -> facts.Literal:
 def _named(name: str) -> facts.Name:
     _NAMES[name] = named = facts.Name(name)
     return named
+
+
+def _is_with_none(node: ast.Compare) -> bool:
+    match node:
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return True
+        case _:
+            return False
 
 
 def _is_backend(expression: Expression) -> bool:

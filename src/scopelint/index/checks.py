@@ -348,10 +348,16 @@ class Checks:
                 self._is_future(kind, where)
             ):
                 return not truth
-            case facts.Call(function=function):
-                return self._may_return(function, truth, where)
+            case facts.Call():
+                return self._may_be(self._given(condition, where), truth)
             case facts.Name() | facts.Attribute():
-                return self._may_be(condition, truth, where)
+                if External("typing.TYPE_CHECKING") in self._inference.values(condition, where):
+                    return not truth
+                return self._may_be(self._given(condition, where), truth)
+            case facts.IsNone(operand=operand):
+                given = self._given(operand, where)
+                others = ((facts.IsNone(value), at) for value, at in given if value != facts.NONE)
+                return truth or self._may_be(others, truth)
             case _:
                 return True
 
@@ -375,32 +381,24 @@ class Checks:
                     return (value.name in OTHER_CANCELLED) == is_equal
         return None
 
-    def _may_return(self, function: Expression, truth: bool, where: Where) -> bool:
-        """Say whether a function may return a truth value while trio runs."""
-        values = self._inference.values(function, where)
-        returned = [
-            (event.value, Where(value.ref.path, value.ref.frame, position))
-            for value in values
-            if isinstance(value, Callable)
-            for position, event in enumerate(self._modules.frame(value.ref).events)
-            if isinstance(event, ReturnEvent)
-        ]
-        if not returned or not all(isinstance(value, Callable) for value in values):
-            return True
-        return any(
-            self._may_hold(value, truth, at) and not self.is_behind(at) for value, at in returned
+    def _may_be(self, given: Iterable[tuple[Expression, Where]], truth: bool) -> bool:
+        """Say whether what was stored or returned may have a truth value while trio runs."""
+        known = list(given)
+        return not known or any(
+            self._may_hold(value, truth, at) and not self.is_behind(at) for value, at in known
         )
 
-    def _may_be(self, expression: Expression, truth: bool, where: Where) -> bool:
-        """Say whether something that was stored may have a truth value while trio runs."""
-        if External("typing.TYPE_CHECKING") in self._inference.values(expression, where):
-            return not truth
-        stored = list(self._stored(expression, where))
-        if not stored:
-            return True
-        return any(
-            self._may_hold(value, truth, at) and not self.is_behind(at) for value, at in stored
-        )
+    def _given(self, expression: Expression, where: Where) -> Iterator[tuple[Expression, Where]]:
+        """Yield what a call returns, or what is stored; nothing if it is not known."""
+        if not isinstance(expression, facts.Call):
+            yield from self._stored(expression, where)
+            return
+        values = self._inference.values(expression.function, where)
+        refs = [value.ref for value in values if isinstance(value, Callable)]
+        for ref in refs if len(refs) == len(values) else ():
+            for position, event in enumerate(self._modules.frame(ref).events):
+                if isinstance(event, ReturnEvent):
+                    yield event.value, Where(ref.path, ref.frame, position)
 
     def _stored(self, expression: Expression, where: Where) -> Iterator[tuple[Expression, Where]]:
         """Yield what is stored under a name or attribute; nothing if a parameter may hide it."""
