@@ -686,6 +686,13 @@ def test_a_condition_keeps_what_is_compared_with_none(condition: str, expected: 
     assert module.blocks[1].condition == expected
 
 
+def test_only_an_assert_that_compares_with_a_backend_is_a_block() -> None:
+    (module,) = frames("assert lib() == 'trio', a()\nassert b == 'c'\nassert d.TRIO")
+    _, block = module.blocks
+    assert (block.kind, block.is_else) == (BlockKind.ASSERT, True)
+    assert isinstance(block.condition, Compare)
+
+
 def test_a_value_keeps_no_comparison_with_none() -> None:
     (module,) = frames("x = a is None")
     assert [event.value for event in events(module, StoreEvent)] == [UNKNOWN]

@@ -175,6 +175,7 @@ class BlockKind(enum.Enum):
     LOOP_ELSE = 8
     DEFERRED = 9  # a lambda or generator expression: runs later, or elsewhere
     COMPREHENSION = 10  # any other comprehension
+    ASSERT = 11  # what an `assert` does if it fails; only of one that asks for the backend
 
 
 # Blocks whose own names are seen in them alone.

@@ -188,7 +188,7 @@ class ExpressionReader:
         left, right = self._at(node.left, depth), self._at(node.comparators[0], depth)
         is_class = isinstance(left, facts.Call) and isinstance(right, facts.Name | facts.Attribute)
         is_class &= operator in ("==", "!=")
-        is_of_backend = (_is_backend(left) or _is_backend(right)) and not any(
+        is_of_backend = (names_backend(left) or names_backend(right)) and not any(
             isinstance(side, facts.Literal) for side in (left, right)
         )
         if not (_is_text(left) or _is_text(right) or is_class or is_of_backend):
@@ -287,9 +287,17 @@ def _is_with_none(node: ast.Compare) -> bool:
             return False
 
 
-def _is_backend(expression: Expression) -> bool:
-    """Say whether an expression is called as a member of an enum of backends may be."""
-    return isinstance(expression, facts.Attribute) and expression.name.lower() in BACKEND_NAMES
+def names_backend(expression: Expression) -> bool:
+    """Say whether an expression is called as a backend, or compares something with one."""
+    match expression:
+        case facts.Literal(text=text, is_string=True) | facts.Attribute(name=text):
+            return text.lower() in BACKEND_NAMES
+        case facts.Display(elements=parts):
+            return any(map(names_backend, parts))
+        case facts.Compare(left=left, right=right):
+            return names_backend(left) or names_backend(right)
+        case _:
+            return False
 
 
 def _is_text(expression: Expression) -> bool:

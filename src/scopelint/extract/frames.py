@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.extract.drafts import Draft
-from scopelint.extract.expressions import ExpressionReader, Positions, text_literal
+from scopelint.extract.expressions import ExpressionReader, Positions, names_backend, text_literal
 from scopelint.extract.scan import ENTERERS, Scanner, head_expressions
 from scopelint.facts import (
     UNKNOWN,
@@ -180,6 +180,10 @@ class FrameReader:
     def _assert(self, draft: Draft, block: int, node: ast.Assert) -> None:
         self._scan(draft, block, node.test)
         self._scan(draft, block, node.msg)
+        if isinstance(node.test, ast.Compare) and names_backend(self._reader.read(node.test)):
+            condition = self._reader.read(node.test)
+            number, line = draft.statement(), node.lineno
+            draft.block(BlockKind.ASSERT, block, number, line, condition, is_else=True)
 
     def _expression_statement(self, draft: Draft, block: int, node: ast.Expr) -> None:
         self._scan(draft, block, node.value, CallUse.DISCARDED)

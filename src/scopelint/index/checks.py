@@ -74,7 +74,8 @@ class _Shape:
                 index
             )
         self.returning: set[int] = set()
-        self.raising: set[int] = set()
+        asserts = (n for n, block in enumerate(frame.blocks) if block.kind is BlockKind.ASSERT)
+        self.raising: set[int] = set(asserts)
         self.broken: set[int] = set()
         for event in frame.events:
             if isinstance(event, ReturnEvent | BreakEvent):
@@ -238,7 +239,7 @@ class Checks:
     def _takes_trio_in(self, index: int, where: Where) -> bool:
         """Say whether trio always enters a block that stands before a point and leaves."""
         block = self._modules.frame(where.ref).blocks[index]
-        if block.kind is BlockKind.BRANCH:
+        if block.kind in (BlockKind.BRANCH, BlockKind.ASSERT):
             return not self._may_hold(block.condition, block.is_else, where)
         return block.kind is BlockKind.EXCEPT and self._answers_probe(index, where)
 
