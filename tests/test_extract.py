@@ -698,6 +698,14 @@ def test_a_value_keeps_no_comparison_with_none() -> None:
     assert [event.value for event in events(module, StoreEvent)] == [UNKNOWN]
 
 
+def test_a_value_keeps_whether_trio_was_found() -> None:
+    (module,) = frames("x = a('trio') is not None\ny = a('b') is None")
+    first, second = (event.value for event in events(module, StoreEvent))
+    assert isinstance(first, Not)
+    assert isinstance(first.operand, IsNone)
+    assert second == UNKNOWN
+
+
 def test_the_cases_of_a_match_tell_which_strings_are_left() -> None:
     (module,) = frames("match lib:\n case 'a' | 'b': pass\n case 'c': pass\n case x: pass")
     first, second = (

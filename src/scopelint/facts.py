@@ -125,7 +125,7 @@ class All(Record, frozen=True, tag=16):
 
 
 class IsNone(Record, frozen=True, tag=17):
-    """``operand is None`` as a condition."""
+    """``operand is None`` as a condition, or of a call that may look for trio."""
 
     operand: Expression
 

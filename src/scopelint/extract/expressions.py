@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from scopelint import facts
 from scopelint.facts import UNKNOWN, Expression
-from scopelint.libraries.asyncio import BACKEND_NAMES
+from scopelint.libraries.asyncio import BACKEND_NAMES, TRIO_PACKAGES
 from scopelint.model import Span
 
 # Deeper expressions (call chains of builders, sums of literals) say nothing about scopes; the
@@ -101,7 +101,7 @@ class ExpressionReader:
                 is_none = facts.IsNone(operand)
                 return is_none if isinstance(node.ops[0], ast.Is) else facts.Not(is_none)
             case _:
-                return UNKNOWN
+                return self.read(node)
 
     def annotation(self, node: ast.expr | None) -> Expression | None:
         """Return an annotation, reading those that are written as strings."""
@@ -177,7 +177,7 @@ class ExpressionReader:
         if isinstance(node.op, ast.Or):
             return facts.Choice(tuple(self._at(value, depth) for value in node.values))
         values = tuple(self._at(value, depth) for value in node.values)
-        if any(isinstance(value, facts.Compare | facts.Not) for value in values):
+        if any(isinstance(value, facts.Compare | facts.Not | facts.IsNone) for value in values):
             return facts.All(values)
         return facts.Choice(values[-1:])
 
@@ -186,6 +186,8 @@ class ExpressionReader:
         if operator is None or len(node.ops) > 1:
             return UNKNOWN
         left, right = self._at(node.left, depth), self._at(node.comparators[0], depth)
+        if right == facts.NONE and _looks_for_trio(left):
+            return facts.Not(facts.IsNone(left)) if operator == "!=" else facts.IsNone(left)
         is_class = isinstance(left, facts.Call) and isinstance(right, facts.Name | facts.Attribute)
         is_class &= operator in ("==", "!=")
         is_of_backend = (names_backend(left) or names_backend(right)) and not any(
@@ -199,7 +201,8 @@ class ExpressionReader:
         if not isinstance(node.op, ast.Not):
             return UNKNOWN
         operand = self._at(node.operand, depth)
-        return facts.Not(operand) if isinstance(operand, facts.Compare | facts.All) else UNKNOWN
+        is_known = isinstance(operand, facts.Compare | facts.All | facts.IsNone)
+        return facts.Not(operand) if is_known else UNKNOWN
 
     def _binary(self, node: ast.BinOp, depth: int) -> Expression:
         if not isinstance(node.op, ast.BitOr):
@@ -296,6 +299,15 @@ def names_backend(expression: Expression) -> bool:
             return any(map(names_backend, parts))
         case facts.Compare(left=left, right=right):
             return names_backend(left) or names_backend(right)
+        case _:
+            return False
+
+
+def _looks_for_trio(expression: Expression) -> bool:
+    """Say whether an expression may ask if a package is there that is there if trio runs."""
+    match expression:
+        case facts.Call(arguments=(facts.Literal(text=text, is_string=True),), keywords=()):
+            return text in TRIO_PACKAGES
         case _:
             return False
 

@@ -52,6 +52,7 @@ _ANY_ERROR = frozenset({"builtins.Exception", "builtins.BaseException"})
 _BACKEND_PACKAGES = TRIO_PACKAGES | {"anyio"}
 # Context managers after which the code goes on though something in them was not done.
 _SWALLOWING = SUPPRESSING | EXPECTING | SILENT_TIMEOUTS
+_FINDER = External("importlib.util.find_spec")
 _TRUE = (facts.Literal("True"), facts.Literal("1"))
 # Classes whose objects belong to an asyncio loop, so that on trio there are none.
 _FUTURES = frozenset({"asyncio.Task", "asyncio.tasks.Task"}) | {
@@ -349,6 +350,8 @@ class Checks:
                 self._is_future(kind, where)
             ):
                 return not truth
+            case facts.IsNone(operand=facts.Call() as call) if self._finds_trio(call, where):
+                return not truth
             case facts.Call():
                 return self._may_be(self._given(condition, where), truth)
             case facts.Name() | facts.Attribute():
@@ -368,6 +371,14 @@ class Checks:
         return bool(values) and all(
             isinstance(value, External) and value.name in _FUTURES for value in values
         )
+
+    def _finds_trio(self, call: facts.Call, where: Where) -> bool:
+        """Say whether a call looks for a package that is there if trio runs."""
+        match call.arguments:
+            case (facts.Literal(text=text, is_string=True),) if text in TRIO_PACKAGES:
+                return _FINDER in self._inference.values(call.function, where)
+            case _:
+                return False
 
     def _compared(self, condition: facts.Compare, where: Where) -> bool | None:
         """Return what a comparison gives on trio, ``None`` if that has nothing to do with it."""
