@@ -73,6 +73,31 @@ REFUSED = {
         "SCP102",
         "a comment would be lost (app.py:8)",
     ),
+    "a stack that another object fills": (
+        """
+    from contextlib import AsyncExitStack
+
+    import anyio
+
+
+    class Connection:
+        def __init__(self, stack):
+            self._stack = stack
+
+        async def aclose(self):
+            with anyio.CancelScope(shield=True):
+                await self._stack.aclose()
+
+
+    class Pool:
+        async def connect(self):
+            stack = AsyncExitStack()
+            self.tg = await stack.enter_async_context(anyio.create_task_group())
+            return Connection(stack)
+    """,
+        "SCP107",
+        "another object fills the stack (app.py:12)",
+    ),
     "two exits": (
         ENTER + "        if sys.argv:\n            await tg.__aexit__(None, None, None)\n"
         "        else:\n            await tg.__aexit__(None, None, None)\n",

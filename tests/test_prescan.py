@@ -131,6 +131,25 @@ PROJECTS: Mapping[str, Mapping[str, str]] = {
                     await self.resources.enter_async_context(anyio.create_task_group())
             """,
     },
+    "a stack that is given to an object": {
+        "app/connection.py": """
+            import asyncio
+            class Connection:
+                def __init__(self, resources):
+                    self.resources = resources
+                async def stop(self):
+                    await asyncio.create_task(self.resources.aclose())
+            """,
+        "app/connect.py": """
+            import anyio
+            from contextlib import AsyncExitStack
+            from app.connection import Connection
+            async def connect():
+                stack = AsyncExitStack()
+                await stack.enter_async_context(anyio.create_task_group())
+                return Connection(stack)
+            """,
+    },
     "a stack that is made elsewhere": {
         "app/base.py": """
             from contextlib import AsyncExitStack

@@ -70,6 +70,8 @@ def _group(workspace: Workspace, where: Where) -> str:
     place = f"({where.path}:{event.call.span.line})"
     if key is None:
         raise RefusedError(f"what is left is not known {place}")
+    if key in index.lifetimes.gifts:
+        raise RefusedError(f"another object fills the stack {place}")
     fills = index.lifetimes.contents(key)
     if not fills:
         return _named(workspace, key, index.lifetimes.by_object[key], place)

@@ -65,6 +65,8 @@ def _made_by(
             continue  # what a test puts there is there for the test alone
         if store.value not in (facts.NONE, facts.UNKNOWN) or store.annotation is None:
             yield from _creations(workspace, store.value, store.where, seen)
+    for gift in lifetimes.gifts.get(key, ()):
+        yield from _creations(workspace, gift.value, gift.where, seen)
     for operation in lifetimes.by_object.get(key, ()):
         if operation.act is Act.FILL:
             _check_fill(workspace, operation)

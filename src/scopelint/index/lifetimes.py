@@ -10,6 +10,7 @@ from scopelint import facts
 from scopelint.facts import BlockKind, CallEvent, Expression, ModuleFacts, UseEvent, WithEvent
 from scopelint.index import flow
 from scopelint.index.callers import Callers
+from scopelint.index.gifts import Gift, gifts
 from scopelint.index.infer import Inference
 from scopelint.index.objects import Home, ObjectKey, Objects, render
 from scopelint.index.spawners import Spawners
@@ -269,6 +270,18 @@ class Lifetimes:
             popped = self.popped_from(store)
             if popped is not None and popped != key:
                 yield from self.contents(popped)
+        for gift in self.gifts.get(key, ()):
+            yield from self.contents(gift.stack)
+
+    @cached_property
+    def gifts(self) -> Mapping[ObjectKey, Sequence[Gift]]:
+        """Return the filled stacks given to constructors, by the attribute that keeps them."""
+        found: dict[ObjectKey, list[Gift]] = {}
+        for key, operations in self.by_object.items():
+            if any(operation.act is Act.FILL for operation in operations):
+                for gift in gifts(self._inference, self, key):
+                    found.setdefault(gift.key, []).append(gift)
+        return found
 
     def stack_put_on(self, fill: Operation) -> ObjectKey | None:
         """Return the stack that a fill puts on another stack, if it is one."""
@@ -284,7 +297,7 @@ class Lifetimes:
         """Return the stack from which ``pop_all`` took what is stored."""
         value = store.value
         if isinstance(value, facts.Name):
-            origin = self._single_store(value, store.where)
+            origin = self.single_store(value, store.where)
             value = origin if origin is not None else value
         match value:
             case facts.Call(function=facts.Attribute(base=base, name="pop_all")):
@@ -292,7 +305,8 @@ class Lifetimes:
             case _:
                 return None
 
-    def _single_store(self, name: facts.Name, where: Where) -> Expression | None:
+    def single_store(self, name: facts.Name, where: Where) -> Expression | None:
+        """Return what a function stores under a name, if it does so once."""
         stores = self._modules.bindings(where.path).stores(where.frame, name.id)
         if len(stores) != 1:
             return None

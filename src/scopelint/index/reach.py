@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scopelint import facts
 from scopelint.facts import CallEvent, Expression, Frame, FrameKind, ModuleFacts, StoreEvent
+from scopelint.index.gifts import given
 from scopelint.index.infer import Inference
 from scopelint.index.objects import Home, Objects
 from scopelint.index.project import end_of
@@ -86,8 +87,11 @@ def _kept(inference: Inference, objects: Objects, module: ModuleFacts) -> Iterat
             scopes = inference.scopes(function.base, where)
             if any(held.kind is ScopeKind.EXIT_STACK for _, held in scopes):
                 key = objects.key(function.base, where)
-                if key is not None and key.home in (Home.ATTRIBUTE, Home.GLOBAL):
+                if key is None:
+                    continue
+                if key.home in (Home.ATTRIBUTE, Home.GLOBAL):
                     yield key.name
+                yield from (gift.key.name for gift in given(inference, objects, key))
 
 
 def _calls(frame: Frame, makers: set[str]) -> bool:

@@ -103,8 +103,9 @@ def storages(project: ProjectIndex, key: ObjectKey) -> Iterator[Related]:
 
 def kept(project: ProjectIndex, key: ObjectKey) -> Iterator[Store]:
     """Yield the stores that put a scope, carrier or stack where it is kept."""
+    given = {gift.kept for gift in project.lifetimes.gifts.get(key, ())}
     for store in project.lifetimes.stores(key):
-        if project.inference.scopes(store.value, store.where):
+        if store.where in given or project.inference.scopes(store.value, store.where):
             yield store
 
 
@@ -153,7 +154,7 @@ def _holds(outer: Site, inner: Site) -> bool:
 
 
 def filled(project: ProjectIndex) -> Iterator[ObjectKey]:
-    """Yield the stacks that are given something, and those that take over by `pop_all`."""
+    """Yield the stacks that are given something, and those that take over what was given."""
     for operation in project.lifetimes.operations:
         if operation.act is not Act.FILL:
             continue
@@ -165,6 +166,7 @@ def filled(project: ProjectIndex) -> Iterator[ObjectKey]:
                 taken = project.lifetimes.objects.key(event.target, where)
                 if taken is not None:
                     yield taken
+    yield from project.lifetimes.gifts
 
 
 def _is_pop_all(value: Expression) -> bool:
