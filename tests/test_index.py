@@ -479,6 +479,14 @@ def test_a_subclass_of_a_carrier_is_one_and_a_table_entry_is_one() -> None:
     assert [held(index, name) for name in ("Own", "Further")] == ["mcp.ClientSession"] * 2
 
 
+def test_a_client_of_mcp_2_is_a_carrier_by_each_of_its_paths() -> None:
+    paths = ("mcp.Client", "mcp.client.Client", "mcp.client.client.Client")
+    for path in paths:
+        module, _, name = path.rpartition(".")
+        index = index_of({"m.py": f"from {module} import {name}\nclass Own({name}): ..."})
+        assert held(index, "Own") == path
+
+
 # --- Callers --------------------------------------------------------------------------
 
 

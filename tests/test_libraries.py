@@ -36,10 +36,10 @@ def test_every_public_path_of_a_carrier_is_in_the_table(top_module: str) -> None
     known = [path for path in CARRIERS if path.startswith(f"{top_module}.")]
     carriers = [value_at(path) for path in known if is_in_installed_release(path)]
     found = {
-        f"{module.__name__}.{name}"
+        path
         for module in public_modules(top_module)
-        for name, value in vars(module).items()
-        if not name.startswith("_") and any(value is carrier for carrier in carriers)
+        for path, value in public_values(module)
+        if any(value is carrier for carrier in carriers)
     }
     assert found == {path for path in known if is_in_installed_release(path)}
 
@@ -91,6 +91,8 @@ def value_at(path: str) -> object:
     """Return what a dotted path leads to, or ``None``."""
     module_name, _, name = path.rpartition(".")
     try:
+        if module_name.rpartition(".")[2][:1].isupper():
+            return getattr(value_at(module_name), name, None)
         module = load(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or f"{module_name}.".startswith(f"{error.name}."):
@@ -125,6 +127,15 @@ def public_modules(top_module: str) -> Iterator[ModuleType]:
             yield load(".".join(names))
         except (Exception, SystemExit):  # a module may need an extra that is not installed
             continue
+
+
+def public_values(module: ModuleType) -> Iterator[tuple[str, object]]:
+    """Yield what a module, and what every class in it, has under a public name, with its path."""
+    for name, value in vars(module).items():
+        if not name.startswith("_"):
+            yield f"{module.__name__}.{name}", value
+            for inner, method in vars(value).items() if isinstance(value, type) else ():
+                yield f"{module.__name__}.{name}.{inner}", method
 
 
 def load(module_name: str) -> ModuleType:

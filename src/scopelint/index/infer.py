@@ -472,6 +472,10 @@ class Inference:
                 yield Instance(ref, place, Entry.NOT)
             case Member(owner=owner, name=name) if (owner.made_by, name) in LOOP_GETTERS:
                 yield Instance("asyncio.get_event_loop", place, Entry.NOT)
+            case Member(owner=owner, name=name) if (
+                path := f"{owner.made_by}.{name}"
+            ) in self.carriers.external:
+                yield Instance(path, place, Entry.NOT)
             case Lambda(results=results):
                 yield from results
             case Callable(ref=ref):

@@ -20,7 +20,8 @@ class LibraryCarrier(Record, frozen=True):
     releases: str = ""
 
 
-# One line per public path: the key is what a reference in a user's file resolves to.
+# One line per public path: the key is what a reference in a user's file resolves to, of a method
+# that of its class and its name.
 CARRIERS: Mapping[str, LibraryCarrier] = {
     # apscheduler: a task group for the services, on an exit stack.
     "apscheduler.AsyncScheduler": LibraryCarrier("apscheduler", "anyio", ">=4.0.0a3"),
@@ -83,6 +84,23 @@ CARRIERS: Mapping[str, LibraryCarrier] = {
     # mcp session group: holds the transports and sessions of the servers it is connected to.
     "mcp.ClientSessionGroup": LibraryCarrier("mcp", "anyio", ">=1.9"),
     "mcp.client.session_group.ClientSessionGroup": LibraryCarrier("mcp", "anyio", ">=1.9"),
+    # mcp client of 2.0: an exit stack with a transport and a `ClientSession`.
+    "mcp.Client": LibraryCarrier("mcp", "anyio", ">=2"),
+    "mcp.client.Client": LibraryCarrier("mcp", "anyio", ">=2"),
+    "mcp.client.client.Client": LibraryCarrier("mcp", "anyio", ">=2"),
+    # mcp session manager: a task group around the `yield` of a method.
+    "mcp.server.streamable_http_manager.StreamableHTTPSessionManager.run": LibraryCarrier(
+        "mcp", "anyio", ">=1.8"
+    ),
+    "mcp.server.fastmcp.server.StreamableHTTPSessionManager.run": LibraryCarrier(
+        "mcp", "anyio", ">=1.8,<2"
+    ),
+    "mcp.server.lowlevel.server.StreamableHTTPSessionManager.run": LibraryCarrier(
+        "mcp", "anyio", ">=2"
+    ),
+    "mcp.server.mcpserver.server.StreamableHTTPSessionManager.run": LibraryCarrier(
+        "mcp", "anyio", ">=2"
+    ),
     # mcp test helper: a task group for the server, and a `ClientSession`.
     "mcp.shared.memory.create_connected_server_and_client_session": LibraryCarrier(
         "mcp", "anyio", "<2"
