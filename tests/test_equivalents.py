@@ -272,6 +272,11 @@ def test_the_equivalent_is_written_into_the_statement(
             "nothing would be left of the block",
         ),
         ("q = asyncio.Queue()", "3.11", "what `asyncio.Queue` does has to be written anew"),
+        (
+            "import collections\nlocks = collections.defaultdict(asyncio.Lock)",
+            "3.11",
+            "`asyncio.Lock` is handed over there, not called",
+        ),
     ],
 )
 def test_what_would_not_mean_the_same_is_refused_with_its_line(

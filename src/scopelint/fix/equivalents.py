@@ -53,6 +53,8 @@ def plan(workspace: Workspace, offer: Offer) -> Plan:
     use = _use_at(workspace, where)
     if use is None:
         raise RefusedError(f"{_SWALLOWED} ({where.path}:{_line(event)})")
+    if not use.is_called:
+        raise workspace.refused(f"`{use.name}` is handed over there, not called", where)
     if use.name in ("asyncio.get_running_loop", "asyncio.get_event_loop"):
         tree = workspace.tree(where.path)
         name, found = without_loop(tree, use.anchor)

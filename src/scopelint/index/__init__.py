@@ -51,7 +51,7 @@ class ProjectIndex:
         self.objects = Objects(self.inference)
         self.backends = Backends(self.inference, settings)
         self.guards = Guards(self.inference)
-        self.asyncio_uses = AsyncioUses(self.inference)
+        self.asyncio_uses = AsyncioUses(self.inference, self.spawners, self.backends)
 
     def close(self) -> None:
         """Take apart what refers to itself, so that all of it is freed as soon as it is let go.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from scopelint import facts
 from scopelint.facts import (
@@ -21,9 +22,22 @@ from scopelint.facts import (
     WithEvent,
 )
 from scopelint.index import flow
+from scopelint.index.backends import Backends
 from scopelint.index.infer import Inference
-from scopelint.index.values import Container, Coroutine, External, Instance, Member, Value, Where
-from scopelint.libraries import LOOP_MAKERS, SUPPRESSING
+from scopelint.index.objects import render
+from scopelint.index.reach import last_name
+from scopelint.index.spawners import Spawners
+from scopelint.index.values import (
+    Class,
+    Container,
+    Coroutine,
+    External,
+    Instance,
+    Member,
+    Value,
+    Where,
+)
+from scopelint.libraries import LOOP_MAKERS, SPAWN_METHODS, SUPPRESSING, SpawnerKind
 from scopelint.libraries.asyncio import (
     ANY_EXCEPTION,
     ASYNCIO,
@@ -41,18 +55,32 @@ from scopelint.libraries.asyncio import (
     AsyncioName,
     Family,
 )
-from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
+from scopelint.libraries.containers import (
+    DEFAULT_MAKERS,
+    FIELD_FACTORIES,
+    FIELD_MAKERS,
+    PARTIALS,
+)
 from scopelint.model import Record, ScopeKind, Span
 
 _NAMES = frozenset(name.rpartition(".")[2] for name in ASYNCIO) | LOOP_METHODS.keys()
 _CALLED = _NAMES | frozenset(name.rpartition(".")[2] for name in FIELD_MAKERS)
+# Methods of task groups that run a function, and what makes its elements by one; what may wrap it.
+_TAKERS = frozenset(
+    method for (_, method), kind in SPAWN_METHODS.items() if kind is SpawnerKind.FUNCTION
+) | frozenset(name.rpartition(".")[2] for name in DEFAULT_MAKERS)
+_WRAPPERS = frozenset(name.rpartition(".")[2] for name in PARTIALS)
+_PRIMITIVES = frozenset(
+    name.rpartition(".")[2] for name, row in ASYNCIO.items() if row.family is Family.PRIMITIVE
+)
 
 
 class Use(Record, frozen=True):
     """One use of asyncio: the node, what it is called, and what the tables know of it.
 
     ``root`` is the name at the left end of the expression, ``is_dropped`` says that the task
-    which it starts is kept by nobody.
+    which it starts is kept by nobody. What is not ``is_called`` is handed over, for somebody else
+    to call.
     """
 
     where: Where
@@ -62,6 +90,7 @@ class Use(Record, frozen=True):
     known: AsyncioName
     root: str
     is_dropped: bool
+    is_called: bool = True
 
 
 class Catch(Record, frozen=True):
@@ -76,8 +105,10 @@ class Catch(Record, frozen=True):
 class AsyncioUses:
     """Finds the uses of asyncio in a file, by canonical names."""
 
-    def __init__(self, inference: Inference) -> None:
+    def __init__(self, inference: Inference, spawners: Spawners, backends: Backends) -> None:
         self._inference = inference
+        self._spawners = spawners
+        self._backends = backends
         self._calls: dict[str, tuple[Use, ...]] = {}
 
     def calls(self, module: ModuleFacts) -> Sequence[Use]:
@@ -106,20 +137,27 @@ class AsyncioUses:
 
     def _use(self, event: CallEvent, where: Where) -> Use | None:
         call = event.call
-        last = call.function.name if isinstance(call.function, facts.Attribute) else None
-        if last is not None and last not in _CALLED:
-            return None
-        if self._inference.modules.is_definition(call.function, where):
-            return None
-        known = self._known(call.function, where) or self._handed_over(call, where)
+        anchor = Anchor(where.frame, AnchorKind.CALL, event.ordinal)
+        passed = self._passed(call, where)
+        if passed is not None:
+            (name, row), argument = passed
+            return Use(where, call.span, anchor, name, row, _root(argument), False, is_called=False)
+        known = self._made(call.function, where)
+        if known is None and not self._is_other(call.function, where):
+            known = self._known(call.function, where) or self._handed_over(call, where)
         if known is None:
             return None
         name, row = known
-        anchor = Anchor(where.frame, AnchorKind.CALL, event.ordinal)
         is_dropped = event.use is CallUse.DISCARDED and self.starts_task(call, where)
         if not is_dropped and self._has_loop(call, name, row, where):
             return None
         return Use(where, call.span, anchor, name, row, _root(call), is_dropped)
+
+    def _is_other(self, function: facts.Expression, where: Where) -> bool:
+        """Say whether what is called surely is neither asyncio's nor makes what it is given."""
+        if isinstance(function, facts.Attribute) and function.name not in _CALLED:
+            return True
+        return self._inference.modules.is_definition(function, where)
 
     def _known(self, function: facts.Expression, where: Where) -> tuple[str, AsyncioName] | None:
         for value in self._inference.values(function, where):
@@ -132,6 +170,57 @@ class AsyncioUses:
                 case _:
                     continue
         return None
+
+    @cached_property
+    def _derived(self) -> frozenset[str]:
+        """Return the names of the classes that are derived from a primitive of asyncio."""
+        return frozenset(
+            frame.name
+            for module in self._backends.files
+            for frame in module.frames
+            if any(last_name(base) in _PRIMITIVES for base in frame.bases)
+        )
+
+    def _made(self, function: facts.Expression, where: Where) -> tuple[str, AsyncioName] | None:
+        """Return the primitive from which a class of the project is derived that is called."""
+        if facts.last_word(function) not in self._derived:
+            return None
+        bases = [
+            {base for base in self._inference.classes.lineage(value.ref) if base in ASYNCIO}
+            if isinstance(value, Class)
+            else ()
+            for value in self._inference.values(function, where)
+        ]
+        if not bases or not all(bases):
+            return None
+        return render(function), ASYNCIO[str(min(bases[0]))]
+
+    def _passed(
+        self, call: facts.Call, where: Where
+    ) -> tuple[tuple[str, AsyncioName], facts.Expression] | None:
+        """Return the function that a call has a group run, or a dictionary make its values by."""
+        last = facts.last_word(call.function)
+        if last not in _TAKERS or not call.arguments:
+            return None
+        function = call.arguments[0]
+        if isinstance(function, facts.Call) and facts.last_word(function.function) in _WRAPPERS:
+            function = function.arguments[0] if function.arguments else facts.UNKNOWN
+        if isinstance(function, facts.Attribute) and function.name not in _NAMES:
+            return None
+        if self._inference.modules.is_definition(function, where):
+            return None
+        known = self._known(function, where)
+        if known is None or not self._takes(call, where, known[1]):
+            return None
+        return known, function
+
+    def _takes(self, call: facts.Call, where: Where, known: AsyncioName) -> bool:
+        """Say whether a call is what runs a coroutine function, or makes elements of a class."""
+        if known.is_coroutine:
+            spawner = self._spawners.spawner(call, where)
+            return spawner is not None and spawner[0] is SpawnerKind.FUNCTION
+        values = self._inference.values(call.function, where)
+        return any(isinstance(v, External) and v.name in DEFAULT_MAKERS for v in values)
 
     def _has_loop(self, call: facts.Call, name: str, known: AsyncioName, where: Where) -> bool:
         """Say whether a call is given a loop, or made on one, that need not run the caller."""

@@ -81,6 +81,8 @@ FIELD_MAKERS: frozenset[str] = frozenset(
     }
 )
 FIELD_FACTORIES: frozenset[str] = frozenset({"default_factory", "factory"})
+# Calls whose first argument makes the elements that are missing.
+DEFAULT_MAKERS: frozenset[str] = frozenset({"collections.defaultdict"})
 PROPERTIES: frozenset[str] = frozenset(
     {"builtins.property", "functools.cached_property", "cached_property.cached_property"}
 )
