@@ -408,10 +408,22 @@ class Inference:
     # --- calls ------------------------------------------------------------------------
 
     def _call(self, call: facts.Call, where: Where) -> Iterator[Value]:
-        if isinstance(call.function, facts.Attribute):
-            for base in self.values(call.function.base, where):
-                yield from self._call_method(base, call.function.name, call, where)
-            return
+        match call.function:
+            # Factories of data return `cls.__new__(cls)`: to ask for all that it may be costs much.
+            case facts.Attribute(
+                base=facts.Name(id="object") | facts.Call(function=facts.Name(id="super")),
+                name="__new__",
+            ):
+                for value in self.values(call.arguments[0], where) if call.arguments else ():
+                    if isinstance(value, Class):
+                        yield Instance(value.ref, Place(where.path, call.span), Entry.NOT)
+                return
+            case facts.Attribute(base=base, name=name):
+                for value in self.values(base, where):
+                    yield from self._call_method(value, name, call, where)
+                return
+            case _:
+                pass
         if (attribute := facts.gotten(call)) is not None:
             yield from self.values(attribute, where)
             return
