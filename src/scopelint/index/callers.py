@@ -10,6 +10,7 @@ from scopelint.index.infer import Inference
 from scopelint.index.project import end_of
 from scopelint.index.spawners import Spawners
 from scopelint.index.stores import self_name
+from scopelint.index.tasks import is_of_one_task
 from scopelint.index.values import Class, FrameRef, Instance, Where
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS, MIXIN_METHODS
 
@@ -75,15 +76,19 @@ class Callers:
     def _runners(self, ref: FrameRef, owner: FrameRef, name: str) -> Iterator[Where | None]:
         """Yield the point of each mention of a method, ``None`` for one that is unclear.
 
-        A mention that starts a task is a point of the method itself.
+        A mention that starts a task is a point of the method itself. A call in a branch for one
+        task that has it run already is none: what that task runs in calls the method, too.
         """
         family = self._inference.classes.family(owner)
         for module in self._modules.mentioning(name):
             for where, event in self._modules.naming(module, name):
                 if isinstance(event, CallEvent):
                     base = _called_on(event.call.function, name)
-                    if base is not None and self._is_related(base, where, module, family):
-                        yield self._runner(ref, event, where)
+                    if base is None or (where.ref == ref and _is_super(base)):
+                        continue  # in an override, `super()` has the base's method run
+                    if self._is_related(base, where, module, family):
+                        if not is_of_one_task(self._inference, where):
+                            yield self._runner(ref, event, where)
                 elif isinstance(event, UseEvent):
                     base = _mentioned_on(event.value, name)
                     if base is not None and self._is_related(base, where, module, family):
@@ -99,7 +104,7 @@ class Callers:
         own = self_name(module, where.frame)
         if own is not None and base == facts.Name(own[0]):
             return FrameRef(module.path, own[1]) in family
-        if isinstance(base, facts.Call) and base.function == facts.Name("super"):
+        if _is_super(base):
             return own is not None and FrameRef(module.path, own[1]) in family
         values = self._inference.values(base, where)
         classes = [
@@ -135,3 +140,7 @@ def _mentioned_on(expression: Expression, name: str) -> Expression | None:
             return expression.base
         expression = expression.base
     return None
+
+
+def _is_super(base: Expression) -> bool:
+    return isinstance(base, facts.Call) and base.function == facts.Name("super")

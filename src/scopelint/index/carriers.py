@@ -11,6 +11,7 @@ from scopelint.facts import BlockKind, CallEvent, CallUse, Expression, Frame, Fr
 from scopelint.index import flow
 from scopelint.index.openings import openings
 from scopelint.index.project import end_of
+from scopelint.index.tasks import is_of_one_task
 from scopelint.index.values import Callable, Class, External, FrameRef, Held, Instance, Where
 from scopelint.libraries import (
     CARRIERS,
@@ -174,7 +175,7 @@ class Carriers:
             where = Where(ref.path, ref.frame, position)
             found.extend(self._by_call(frame, event, where))
             helper = self._own_helper(owner, ref, event)
-            if helper is not None and helper != ref:
+            if helper is not None and helper != ref and not is_of_one_task(self._inference, where):
                 inner = self._in_method(owner, helper)
                 found.extend([] if inner is None else [inner])
         return _weightiest(found)

@@ -12,6 +12,7 @@ __all__ = [
     "ABSTRACT_MANAGERS",
     "CANCEL_ANSWERS",
     "CARRIERS",
+    "CURRENT_TASK",
     "ENTER_METHODS",
     "ERRORS",
     "EXIT_METHODS",
@@ -234,6 +235,14 @@ LOOP_GETTERS: frozenset[tuple[str, str]] = frozenset(
     }
 )
 LOOP_SPAWNERS: frozenset[str] = frozenset({"create_task", "run_until_complete"})
+
+# Calls that give the task which runs the caller.
+CURRENT_TASK: frozenset[str] = frozenset(
+    {
+        *("asyncio.current_task", "asyncio.tasks.current_task"),
+        *("anyio.get_current_task", "trio.lowlevel.current_task", "trio.hazmat.current_task"),
+    }
+)
 
 # Annotations of a context manager that tell nothing of what it holds.
 ABSTRACT_MANAGERS: frozenset[str] = frozenset(
