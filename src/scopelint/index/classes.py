@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _ENTER_ORDER = ("__aenter__", "__enter__", *sorted(MIXIN_METHODS))
 # As many files can be searched for a word in the time that it takes to read the facts of one.
 _SEARCHED = 100
+# Of a name in more files it is not asked who stores an object under it: some of them do, in all
+# kinds of objects, and to search them takes longer than most projects take as a whole.
+_MOST_FILES = 2_000
 
 
 class Classes:
@@ -124,6 +127,8 @@ class Classes:
         return self._inference.once(key, lambda: tuple(self._foreign_stores(ref, name)), ())
 
     def _foreign_stores(self, ref: FrameRef, name: str) -> Iterator[Store]:
+        if len(self._modules.mentioned(name)) > _MOST_FILES:
+            return
         for module in self._modules.mentioning(name, Look.STORE):
             for base, store in self._modules.stores(module.path).foreign.get(name, ()):
                 for value in self._inference.values(base, store.where):
