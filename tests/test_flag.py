@@ -14,7 +14,7 @@ from textwrap import dedent
 
 import libcst as cst
 import pytest
-from harness import Fixture, fixtures
+from harness import FIXTURES, Fixture, fixtures
 
 from scopelint import pipeline, source
 from scopelint.codemods.trees import MAX_NESTING, Tree
@@ -300,6 +300,16 @@ def test_no_nominated_site_of_a_fixture_is_dropped(
     fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert dropped(fixture.copy_to(tmp_path), monkeypatch) == []
+
+
+def test_what_puts_a_stack_on_another_is_part_of_the_finding() -> None:
+    report = pipeline.check(Config((str(FIXTURES / "SCP105/stack_on_a_stack.py"),)))
+    related = next(one.related for one in report.findings if one.site.span.line == 10)
+    assert [(each.site.span.line, each.sentence) for each in related] == [
+        (15, "filled here, in `Sessions.connect`"),
+        (17, "given another stack here, in `Sessions.connect`"),
+        (24, "closed here, in `Sessions.close`"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def test_a_file_is_named_from_its_topmost_package(
         (["a/__init__.py", "a/b.py", "a/b.pyi"], "a.b", "c.py", "a/b.py"),
         (["a/__init__.py", "a/b.pyi"], "a.b", "c.py", "a/b.pyi"),
         (["a/__init__.pyi"], "a", "c.py", "a/__init__.pyi"),
+        # a library of the tables is what it is in them, but for its own files
+        (["anyio/__init__.py"], "anyio", "a.py", None),
+        (["lib/anyio/__init__.py", "lib/anyio/abc.py"], "anyio.abc", "a.py", None),
+        (["anyio/__init__.py", "anyio/a.py"], "anyio.a", "anyio/__init__.py", "anyio/a.py"),
+        (["anyio.py"], "anyio", "a.py", "anyio.py"),
+        # a module of Python's own is none of a file further down
+        (["b/stubs/typing.pyi"], "typing", "a.py", None),
+        (["typing.py"], "typing", "a.py", "typing.py"),
         # nothing of that name
         (["a.py"], "os", "a.py", None),
         (["a.txt"], "a", "b.py", None),

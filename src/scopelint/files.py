@@ -313,10 +313,7 @@ class Files:
 
     def is_provider(self, path: str) -> bool:
         """Say whether a file is part of a library that itself provides scopes."""
-        from scopelint.libraries import PROVIDERS
-
-        name, _ = self._names.own(path)
-        return name.partition(".")[0] in PROVIDERS and "." in name
+        return self._names.provider(path) is not None
 
 
 def _bytes_of(word: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from scopelint.facts import (
     StoreEvent,
     Symbol,
 )
-from scopelint.libraries import LIBRARIES
+from scopelint.libraries import LIBRARIES, PROVIDERS
 
 
 class ModuleNames:
@@ -51,7 +52,17 @@ class ModuleNames:
         candidates = self._by_name.get(dotted)
         if candidates is None:
             return None
-        return min(candidates, key=lambda path: _nearness(path, importer))
+        found = min(candidates, key=lambda path: _nearness(path, importer))
+        if dotted.partition(".")[0] not in PROVIDERS:
+            return found
+        # What a provider's names mean is known, wherever its source lies.
+        return found if self.provider(found) in (None, self.provider(importer)) else None
+
+    def provider(self, path: str) -> str | None:
+        """Return the library that provides scopes and has a file in its package, if one has."""
+        name, is_package = self.own(path)
+        library, dot, _ = name.partition(".")
+        return library if library in PROVIDERS and (dot or is_package) else None
 
     def containing(self, dotted: str) -> str | None:
         """Return the longest dotted name of a module that a dotted name begins with."""
@@ -80,7 +91,8 @@ class ModuleNames:
             if start >= len(parts):
                 continue
             # A script `examples/trio.py` is not what the rest of the project imports as `trio`.
-            if start > 0 and parts[start] in LIBRARIES and parts[:start] not in (["src"], ["lib"]):
+            is_known = parts[start] in LIBRARIES or parts[start] in sys.stdlib_module_names
+            if start > 0 and is_known and parts[:start] not in (["src"], ["lib"]):
                 continue
             found.setdefault(".".join(parts[start:]), []).append(path)
 

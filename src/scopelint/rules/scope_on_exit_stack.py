@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scopelint.facts import CallEvent, StoreEvent
 from scopelint.index import ProjectIndex
-from scopelint.index.lifetimes import Operation
+from scopelint.index.lifetimes import Act, Operation
 from scopelint.index.objects import Home, ObjectKey, render
 from scopelint.index.stores import Store
 from scopelint.index.values import Held, Where
@@ -68,8 +68,16 @@ class ScopeOnExitStack(Rule):
             yield self.silence(_story.IS_UNCHECKED, (op.where for op in [*fills, *closings]))
             return
         place, anchor, shape = _story.anchored(project, stores[0])
+        lifetimes = project.lifetimes
+        joins = [
+            operation
+            for operation in lifetimes.by_object.get(key, ())
+            if operation.act is Act.FILL and operation not in fills
+            if lifetimes.stack_put_on(operation) is not None
+        ]
         related: list[Related] = []
         related.extend(_story.told(project, fill, "filled") for fill in fills)
+        related.extend(_story.told(project, join, "given another stack") for join in joins)
         related.extend(_story.told(project, closing, "closed") for closing in closings)
         related.extend(_story.storages(project, key))
         others = _story.elsewhere(fills, closings)
