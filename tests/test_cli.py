@@ -451,7 +451,7 @@ def test_a_fix_of_standard_input_touches_no_other_file(dirty: Path) -> None:
         (["--stdin-filename", "a.py"], "--stdin-filename needs `-` for a path."),
         (["--select", ""], "--select names no rule; leave it out to check for all."),
         (["--per-file-ignores", "SCP102"], "takes `PATTERN:RULE`, not `SCP102`"),
-        (["--per-file-ignores", "a.py:SCP9"], "unknown rule selector `SCP9`; did you mean"),
+        (["--per-file-ignores", "a.py:SCP9"], "unknown rule selector `SCP9`\n"),
         (["--target-version", "2.7"], "the command line: `target-version` must be a version"),
         (["--config", "slect=1"], "--config `slect=1`: unknown option `slect`; did you mean"),
         (["--isolated", "--config", "pyproject.toml"], "--isolated reads no configuration file"),

@@ -72,7 +72,7 @@ def test_a_later_place_selects_anew_or_changes_what_is_selected(
     ("selector", "nearest"),
     [
         ("SCP202", "SCP201"),
-        ("SCP9", "SCP201"),
+        ("SCP21", "SCP201"),
         ("scp102", "SCP102"),
         ("manual-entry", "manual-scope-entry"),
     ],

@@ -57,7 +57,7 @@ def nearest_word(word: str, known: Sequence[str]) -> str:
     import difflib
 
     by_spelling = {spelling.lower(): spelling for spelling in known}
-    nearest = difflib.get_close_matches(word.lower(), sorted(by_spelling), n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(word.lower(), sorted(by_spelling), n=1, cutoff=0.7)
     if nearest:
         return f"; did you mean `{by_spelling[nearest[0]]}`?"
     return f"; there is {', '.join(known)}" if len(known) <= _FEW else ""
