@@ -46,6 +46,7 @@ NOT_RUN = {
     "SCP305/dropped_conditional_imports": "only its imports are special; SCP305/dropped shows it",
     "SCP105/carrier_mcp": "it needs a server process; connect_and_close shows the same",
     "SCP105/carrier_mcp_manager": "it needs mcp; connect_and_close shows the same",
+    "SCP105/other_tasks": "only its conditions are special; connect_and_close shows the same",
     "SCP201/own_dunders": "its finding is SCP104's; SCP104/adapters shows it",
     "SCP301/asyncio_only": "on asyncio, on which it runs, nothing fails",
     "SCP303/replaced_in_a_test": "it shows a refused fix; primitives shows the same",

@@ -90,6 +90,8 @@ class ExpressionReader:
                 return facts.Not(self.condition(node.operand, depth + 1))
             if isinstance(node, ast.Compare) and _is_with_none(node):
                 return self._with_none(node)
+            if isinstance(node, ast.Compare) and _is_of_two(node):
+                return self._of_two(node)
         return self.read(node)
 
     def _with_none(self, node: ast.Compare) -> Expression:
@@ -102,6 +104,15 @@ class ExpressionReader:
                 return is_none if isinstance(node.ops[0], ast.Is) else facts.Not(is_none)
             case _:
                 return self.read(node)
+
+    def _of_two(self, node: ast.Compare) -> Expression:
+        """Return a comparison of two objects: one may be the current task."""
+        left, right = self.read(node.left), self.read(node.comparators[0])
+        if not all(
+            isinstance(side, facts.Name | facts.Attribute | facts.Call) for side in (left, right)
+        ):
+            return self.read(node)
+        return facts.Compare(left, _OPERATORS[type(node.ops[0])], right)
 
     def annotation(self, node: ast.expr | None) -> Expression | None:
         """Return an annotation, reading those that are written as strings."""
@@ -288,6 +299,21 @@ def _is_with_none(node: ast.Compare) -> bool:
             return True
         case _:
             return False
+
+
+def _is_of_two(node: ast.Compare) -> bool:
+    """Say whether a comparison is by identity, or of something with what a call gives."""
+    match node.ops:
+        case [ast.Is() | ast.IsNot()]:
+            return True
+        case [ast.Eq() | ast.NotEq()]:
+            return any(map(_is_of_call, (node.left, *node.comparators)))
+        case _:
+            return False
+
+
+def _is_of_call(node: ast.expr) -> bool:
+    return isinstance(node.value if isinstance(node, ast.Attribute) else node, ast.Call)
 
 
 def names_backend(expression: Expression) -> bool:
