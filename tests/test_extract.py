@@ -154,11 +154,12 @@ def test_parameters_of_every_kind_have_their_annotations_and_defaults() -> None:
         Parameter("a", None, None),
         Parameter("b", Name("int"), None),
         Parameter("c", None, Literal("1")),
-        Parameter("e", None, None),
-        Parameter("g", Name("G"), Name("h")),
-        Parameter("d", Name("str"), None, is_variadic=True),
-        Parameter("i", None, None, is_variadic=True),
+        Parameter("e", None, None, has_place=False),
+        Parameter("g", Name("G"), Name("h"), has_place=False),
+        Parameter("d", Name("str"), None, is_variadic=True, has_place=False),
+        Parameter("i", None, None, is_variadic=True, has_place=False),
     )
+    assert function.places == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

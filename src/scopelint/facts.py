@@ -362,12 +362,13 @@ class FrameKind(enum.Enum):
 
 
 class Parameter(Record, frozen=True):
-    """A parameter of a function."""
+    """A parameter of a function; one that ``has_place`` may be passed without its name."""
 
     name: str
     annotation: Expression | None
     default: Expression | None
     is_variadic: bool = False
+    has_place: bool = True
 
 
 class Frame(Record, frozen=True):
@@ -391,6 +392,11 @@ class Frame(Record, frozen=True):
     nonlocal_names: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     events: tuple[Event, ...] = ()
+
+    @property
+    def places(self) -> list[str]:
+        """Return the parameters to which arguments without a name go, in order."""
+        return [parameter.name for parameter in self.parameters if parameter.has_place]
 
 
 class ModuleFacts(Record, frozen=True):

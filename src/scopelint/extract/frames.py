@@ -109,19 +109,23 @@ class FrameReader:
         positional = [*arguments.posonlyargs, *arguments.args]
         missing = len(positional) - len(arguments.defaults)
         defaults: list[ast.expr | None] = [*([None] * missing), *arguments.defaults]
-        for argument, default in [
-            *zip(positional, defaults, strict=True),
-            *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-        ]:
-            yield facts.Parameter(
-                argument.arg,
-                self._reader.annotation(argument.annotation),
-                None if default is None else self._reader.read(default),
-            )
+        for argument, default in zip(positional, defaults, strict=True):
+            yield self._parameter(argument, default, has_place=True)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            yield self._parameter(argument, default, has_place=False)
         for variadic in (arguments.vararg, arguments.kwarg):
             if variadic is not None:
                 annotation = self._reader.annotation(variadic.annotation)
-                yield facts.Parameter(variadic.arg, annotation, None, is_variadic=True)
+                yield facts.Parameter(
+                    variadic.arg, annotation, None, is_variadic=True, has_place=False
+                )
+
+    def _parameter(
+        self, argument: ast.arg, default: ast.expr | None, *, has_place: bool
+    ) -> facts.Parameter:
+        annotation = self._reader.annotation(argument.annotation)
+        value = None if default is None else self._reader.read(default)
+        return facts.Parameter(argument.arg, annotation, value, has_place=has_place)
 
     # --- simple statements ------------------------------------------------------------
 

@@ -103,7 +103,8 @@ class Bridges:
             self_name(self._modules.known(function.ref.path), function.ref.frame) is not None
         )
         names = [parameter.name for parameter in frame.parameters if not parameter.is_variadic]
-        given = dict(zip(names[is_bound:], call.arguments, strict=False)) | dict(call.keywords)
+        places = zip(frame.places[is_bound:], call.arguments, strict=False)
+        given = dict(places) | dict(call.keywords)
         taking = [name for name, value in given.items() if value == argument and name in names]
         return len(taking) == 1 and self._inference.once(
             ("handed to a loop", function.ref, taking[0]),

@@ -193,14 +193,10 @@ class Classes:
         self, ref: FrameRef, parameter: Parameter
     ) -> Iterator[tuple[facts.Expression, Where]]:
         """Yield the arguments that the project's own calls give a parameter, and where."""
-        positional = [p.name for p in self._modules.frame(ref).parameters if not p.is_variadic]
-        index = positional.index(parameter.name)
-        if self._modules.method_of(ref) is not None:
-            index -= 1
+        places = self._modules.frame(ref).places[self._modules.method_of(ref) is not None :]
         for call, where in self.calls(ref):
-            passed = dict(call.keywords).get(parameter.name)
-            if passed is None and index < len(call.arguments):
-                passed = call.arguments[index]
+            given = dict([*zip(places, call.arguments, strict=False), *call.keywords])
+            passed = given.get(parameter.name)
             if passed is not None:
                 yield passed, where
 

@@ -87,8 +87,7 @@ def _keepers(
         if init is None:
             continue
         frame = inference.modules.frame(init)
-        names = (parameter.name for parameter in frame.parameters[1:] if not parameter.is_variadic)
-        passed = (*zip(names, call.arguments, strict=False), *call.keywords)
+        passed = (*zip(frame.places[1:], call.arguments, strict=False), *call.keywords)
         stored = [facts.Name(name) for name, argument in passed if argument == value]
         for position, event in enumerate(frame.events):
             if isinstance(event, StoreEvent) and event.value in stored:
