@@ -321,8 +321,10 @@ def names_backend(expression: Expression) -> bool:
     match expression:
         case facts.Literal(text=text, is_string=True) | facts.Attribute(name=text):
             return text.lower() in BACKEND_NAMES
-        case facts.Display(elements=parts):
+        case facts.Display(elements=parts) | facts.All(operands=parts):
             return any(map(names_backend, parts))
+        case facts.Not(operand=operand):
+            return names_backend(operand)
         case facts.Compare(left=left, right=right):
             return names_backend(left) or names_backend(right)
         case _:

@@ -184,8 +184,10 @@ class FrameReader:
     def _assert(self, draft: Draft, block: int, node: ast.Assert) -> None:
         self._scan(draft, block, node.test)
         self._scan(draft, block, node.msg)
-        if isinstance(node.test, ast.Compare) and names_backend(self._reader.read(node.test)):
-            condition = self._reader.read(node.test)
+        if not isinstance(node.test, ast.Compare | ast.BoolOp | ast.UnaryOp):
+            return
+        condition = self._reader.condition(node.test)
+        if names_backend(condition):
             number, line = draft.statement(), node.lineno
             draft.block(BlockKind.ASSERT, block, number, line, condition, is_else=True)
 
@@ -392,6 +394,8 @@ def _texts(pattern: ast.pattern) -> Iterator[facts.Literal]:
     match pattern:
         case ast.MatchValue(value=ast.Constant(value=str(text))):
             yield text_literal(text)
+        case ast.MatchAs(pattern=ast.pattern() as named):
+            yield from _texts(named)
         case ast.MatchOr(patterns=patterns):
             for part in patterns:
                 yield from _texts(part)
