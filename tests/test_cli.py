@@ -515,6 +515,8 @@ def test_a_run_for_which_no_rule_is_on_says_so(dirty: Path) -> None:
         result = run(command, at=dirty)
         assert (result.returncode, result.stdout) == (0, "All checks passed!\n")
         assert result.stderr == told
+    assert run("fix", "--diff", at=dirty).stderr.endswith(told)
+    assert run("fix", "--fix-only", at=dirty).stderr == told
     assert run("check", "--ignore", "ALL", "--isolated", at=dirty).stderr == told
     assert run("check", "-q", at=dirty).stderr == ""
     # Where another directory has rules, that is what somebody wants.

@@ -81,7 +81,7 @@ def write_report(report: Report, config: Config) -> None:
     if is_plain and not any(report[:2]):
         # Then there is no need for what writes findings.
         _deliver("" if config.quiet else f"{PASSED}\n", config.output_file)
-        _warn(report, config)
+        warn(report, config)
         return
     from scopelint.report import text
 
@@ -92,10 +92,11 @@ def write_report(report: Report, config: Config) -> None:
     _deliver(output, config.output_file)
     for problem in text.problems(report, here):
         complain(f"error: {problem}")
-    _warn(report, config)
+    warn(report, config)
 
 
-def _warn(report: Report, config: Config) -> None:
+def warn(report: Report, config: Config) -> None:
+    """Warn of a run that could find nothing, whatever the files have."""
     if not (report.files_checked or report.failures or config.quiet):
         complain("warning: there are no Python files under the given paths")
     if not (report.has_rules or config.quiet):

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from scopelint.cli.checking import tell_time
+from scopelint.cli.checking import tell_time, warn
 from scopelint.cli.terminal import BROKEN, CLEAN, FOUND, complain, write
 from scopelint.clock import Clock
 from scopelint.config import Config
@@ -111,6 +111,7 @@ def fix(config: Config, wishes: Wishes, write_report: Callable[[FixReport], None
                 f"Would fix {_counted(done)}{_more(choice.waiting)}.\n{_effects(done)}".rstrip()
             )
         complain_of_failures(done.report)
+        warn(done.report, config)
         return FOUND if changes or done.report.failures else CLEAN
     if config.stdin is None:
         written = _written(done.changes)
@@ -181,6 +182,7 @@ def _tell(
         write(f"Fixed {_counted(done)}{more}.\n{told}")
     if wishes.fix_only:
         complain_of_failures(done.report)
+        warn(done.report, config)
     else:
         write_report(done)
 
