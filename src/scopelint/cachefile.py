@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from scopelint import __version__
 from scopelint.source import Listings
 
-_FORMAT = 13
+_FORMAT = 14
 _HEAD = 24
 _DAMAGES = (OSError, ValueError, EOFError, TypeError, MemoryError)
 

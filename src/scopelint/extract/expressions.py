@@ -82,10 +82,11 @@ class ExpressionReader:
         return self._at(node, 0)
 
     def condition(self, node: ast.expr, depth: int = 0) -> Expression:
-        """Return what is known of a condition, in which every part of ``a and b`` counts."""
+        """Return what is known of a condition, in which every part of ``a and b or c`` counts."""
         if depth < MAX_CONDITION:
-            if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-                return facts.All(tuple(self.condition(part, depth + 1) for part in node.values))
+            if isinstance(node, ast.BoolOp):
+                parts = tuple(self.condition(part, depth + 1) for part in node.values)
+                return facts.All(parts) if isinstance(node.op, ast.And) else facts.Choice(parts)
             if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
                 return facts.Not(self.condition(node.operand, depth + 1))
             if isinstance(node, ast.Compare) and _is_with_none(node):
