@@ -159,7 +159,7 @@ class Bindings:
         known = self._own.get(number)
         if known is not None:
             return known
-        found = self._own[number] = {}
+        found: dict[str, list[int]] = {}
         frame = self._module.frames[number]
         blocks = frame.blocks
         elsewhere = {*frame.global_names, *frame.nonlocal_names}
@@ -170,8 +170,10 @@ class Bindings:
             if blocks[event.block].kind in INNER_BLOCKS:
                 self._inner.setdefault((number, name), []).append((position, event.block))
             elif name not in elsewhere:
-                found[name] = (*found[name], position) if name in found else (position,)
-        return found
+                found.setdefault(name, []).append(position)
+        # A list would keep room for more.
+        self._own[number] = {name: tuple(positions) for name, positions in found.items()}
+        return self._own[number]
 
     def _bind_outside(self, number: int) -> None:
         """Take down what a frame binds in one around it."""
