@@ -159,7 +159,11 @@ def test_parameters_of_every_kind_have_their_annotations_and_defaults() -> None:
         Parameter("d", Name("str"), None, is_variadic=True, has_place=False),
         Parameter("i", None, None, is_variadic=True, has_place=False),
     )
-    assert function.places == ["a", "b", "c"]
+    (event,) = only_function("def f(): g(1, 2, 3, 4, g=5)").events
+    assert isinstance(event, CallEvent)
+    one, two, three, five = (Literal(str(number)) for number in (1, 2, 3, 5))
+    assert function.given(event.call, is_bound=False) == {"a": one, "b": two, "c": three, "g": five}
+    assert function.given(event.call, is_bound=True) == {"b": one, "c": two, "g": five}
 
 
 @pytest.mark.parametrize(

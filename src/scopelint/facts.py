@@ -393,10 +393,10 @@ class Frame(Record, frozen=True):
     blocks: tuple[Block, ...] = ()
     events: tuple[Event, ...] = ()
 
-    @property
-    def places(self) -> list[str]:
-        """Return the parameters to which arguments without a name go, in order."""
-        return [parameter.name for parameter in self.parameters if parameter.has_place]
+    def given(self, call: Call, *, is_bound: bool) -> dict[str, Expression]:
+        """Return what a call gives to which parameter; one that ``is_bound`` has its first."""
+        places = [parameter.name for parameter in self.parameters if parameter.has_place]
+        return dict([*zip(places[is_bound:], call.arguments, strict=False), *call.keywords])
 
 
 class ModuleFacts(Record, frozen=True):

@@ -103,8 +103,7 @@ class Bridges:
             self_name(self._modules.known(function.ref.path), function.ref.frame) is not None
         )
         names = [parameter.name for parameter in frame.parameters if not parameter.is_variadic]
-        places = zip(frame.places[is_bound:], call.arguments, strict=False)
-        given = dict(places) | dict(call.keywords)
+        given = frame.given(call, is_bound=is_bound)
         taking = [name for name, value in given.items() if value == argument and name in names]
         return len(taking) == 1 and self._inference.once(
             ("handed to a loop", function.ref, taking[0]),

@@ -193,10 +193,9 @@ class Classes:
         self, ref: FrameRef, parameter: Parameter
     ) -> Iterator[tuple[facts.Expression, Where]]:
         """Yield the arguments that the project's own calls give a parameter, and where."""
-        places = self._modules.frame(ref).places[self._modules.method_of(ref) is not None :]
+        frame, is_bound = self._modules.frame(ref), self._modules.method_of(ref) is not None
         for call, where in self.calls(ref):
-            given = dict([*zip(places, call.arguments, strict=False), *call.keywords])
-            passed = given.get(parameter.name)
+            passed = frame.given(call, is_bound=is_bound).get(parameter.name)
             if passed is not None:
                 yield passed, where
 

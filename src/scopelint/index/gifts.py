@@ -87,7 +87,7 @@ def _keepers(
         if init is None:
             continue
         frame = inference.modules.frame(init)
-        passed = (*zip(frame.places[1:], call.arguments, strict=False), *call.keywords)
+        passed = frame.given(call, is_bound=True).items()
         stored = [facts.Name(name) for name, argument in passed if argument == value]
         for position, event in enumerate(frame.events):
             if isinstance(event, StoreEvent) and event.value in stored:
