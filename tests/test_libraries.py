@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from scopelint.libraries import ERRORS
-from scopelint.libraries.asyncio import ASYNCIO
+from scopelint.libraries import CURRENT_TASK, ERRORS, LIBRARIES
+from scopelint.libraries.asyncio import ASYNCIO, ASYNCIO_PACKAGES, BRIDGES, TRIO_PACKAGES
 from scopelint.libraries.carriers import CARRIERS
-from scopelint.libraries.containers import FIELD_FACTORIES, FIELD_MAKERS
+from scopelint.libraries.containers import ATTRIBUTE_KEEPERS, FIELD_FACTORIES, FIELD_MAKERS
 
 TOP_MODULES = sorted({path.partition(".")[0] for path in CARRIERS})
 
@@ -57,6 +58,30 @@ def test_what_makes_a_field_takes_a_factory(path: str) -> None:
     maker = value_at(path)
     assert inspect.isfunction(maker)
     assert FIELD_FACTORIES & inspect.signature(maker).parameters.keys()
+
+
+# trio has dropped `trio.hazmat`.
+@pytest.mark.parametrize("path", sorted(CURRENT_TASK - {"trio.hazmat.current_task"}))
+def test_what_gives_the_current_task_can_be_called(path: str) -> None:
+    assert callable(value_at(path))
+
+
+@pytest.mark.parametrize("path", sorted(ATTRIBUTE_KEEPERS))
+def test_objects_of_a_class_so_decorated_take_any_attribute(path: str) -> None:
+    pytest.importorskip(path.partition(".")[0])
+
+    class Plain(Protocol):
+        def __lt__(self, other: object) -> bool: ...
+
+    decorate = value_at(path)
+    assert callable(decorate)
+    made = type("Made", (decorate(Plain),), {})()
+    made.anything = path
+    assert vars(made) == {"anything": path}
+
+
+def test_what_works_on_asyncio_alone_is_no_library_of_scopes() -> None:
+    assert ASYNCIO_PACKAGES.isdisjoint({*LIBRARIES, *BRIDGES, *TRIO_PACKAGES, *TOP_MODULES})
 
 
 def test_every_entry_names_the_library_of_its_scope() -> None:

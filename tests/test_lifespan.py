@@ -340,7 +340,9 @@ def test_a_name_that_each_method_binds_for_itself_is_no_obstacle(tmp_path: Path)
         ("@dataclass(slots=True)", True),
         ("@dataclass(frozen=True)", True),
         ("@attrs.define", True),
-        ("@final", False),
+        ("@attrs.dataclass", True),
+        ("@unknown", True),
+        ("@typing.final", False),
     ],
 )
 def test_a_decorator_may_forbid_the_new_attribute(
@@ -348,11 +350,13 @@ def test_a_decorator_may_forbid_the_new_attribute(
 ) -> None:
     found(tmp_path, PLAIN)
     source = (tmp_path / "app.py").read_text("utf-8")
-    (tmp_path / "app.py").write_text(source.replace("class S", f"{decorator}\nclass S"), "utf-8")
+    imports = "import attrs, dataclasses, typing; dataclass = dataclasses.dataclass\n"
+    decorated = source.replace("class S", f"{decorator}\nclass S")
+    (tmp_path / "app.py").write_text(imports + decorated, "utf-8")
 
     (finding,) = check(Config(paths=(str(tmp_path),), select=("SCP104",))).findings
 
-    reason = "a decorator of `Service` may forbid new attributes (app.py:5)"
+    reason = "a decorator of `Service` may forbid new attributes (app.py:6)"
     assert finding.fix_refused == (reason if is_refused else None)
 
 

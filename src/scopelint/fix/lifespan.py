@@ -16,6 +16,7 @@ from scopelint.index.objects import ObjectKey
 from scopelint.index.project import end_of
 from scopelint.index.values import External, FrameRef
 from scopelint.libraries import ENTER_METHODS, EXIT_METHODS
+from scopelint.libraries.containers import ATTRIBUTE_KEEPERS
 from scopelint.model import Applicability, ScopeKind
 from scopelint.rule import Offer
 
@@ -143,24 +144,17 @@ def _check_names(workspace: Workspace, owner: FrameRef) -> None:
             raise RefusedError(f"`{frame.name}` has `__slots__` {where}")
         if classes.own_method(ref, "__setattr__") is not None:
             raise RefusedError(f"`{frame.name}` has a `__setattr__` {where}")
-        if any(map(_may_forbid_attributes, frame.decorators)):
+        names = workspace.index.inference.decorators(ref)
+        if any(map(_may_forbid_attributes, frame.decorators, names)):
             raise RefusedError(f"a decorator of `{frame.name}` may forbid new attributes {where}")
 
 
-def _may_forbid_attributes(decorator: Expression) -> bool:
+def _may_forbid_attributes(decorator: Expression, name: str) -> bool:
     """Say whether a decorator may make a class with slots, or one whose objects are frozen."""
-    match decorator:
-        case facts.Call(function=function, keywords=keywords):
-            given = {name for name, _ in keywords}
-            return facts.last_word(function) != "dataclass" or bool(
-                given & {"slots", "frozen", "**"}
-            )
-        case _:
-            return facts.last_word(decorator) not in _HARMLESS
-
-
-# Class decorators that leave the attributes of objects alone.
-_HARMLESS = frozenset({"dataclass", "final", "runtime_checkable", "total_ordering"})
+    given = decorator.keywords if isinstance(decorator, facts.Call) else ()
+    return name not in ATTRIBUTE_KEEPERS or any(
+        keyword in ("slots", "frozen", "**") for keyword, _ in given
+    )
 
 
 def _check_scopes(workspace: Workspace, tree: Tree, enter: FrameRef, leave: FrameRef) -> None:

@@ -83,6 +83,14 @@ FIELD_MAKERS: frozenset[str] = frozenset(
 FIELD_FACTORIES: frozenset[str] = frozenset({"default_factory", "factory"})
 # Calls whose first argument makes the elements that are missing.
 DEFAULT_MAKERS: frozenset[str] = frozenset({"collections.defaultdict"})
+# Decorators of classes after which objects take any attribute, unless their arguments forbid it.
+ATTRIBUTE_KEEPERS: frozenset[str] = frozenset(
+    {
+        *("dataclasses.dataclass", "functools.total_ordering"),
+        *("typing.final", "typing.runtime_checkable"),
+        *("typing_extensions.final", "typing_extensions.runtime_checkable"),
+    }
+)
 PROPERTIES: frozenset[str] = frozenset(
     {"builtins.property", "functools.cached_property", "cached_property.cached_property"}
 )
